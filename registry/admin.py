@@ -1,0 +1,77 @@
+"""The back office: people, projects and memberships are managed here; everything else is to be read only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
+
+from registry.models import ApiToken, AuditEvent, Membership, ModelAlias, ModelVersion, Project, RegisteredModel, User
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """For what only services may change, with their checks and their record."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(User)
+class PortalUserAdmin(UserAdmin):
+    pass
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin):
+    list_display = ("slug", "name", "created_at")
+    search_fields = ("slug", "name")
+    inlines = (MembershipInline,)
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(ReadOnlyAdmin):
+    list_display = ("name", "project", "last_number", "created_by", "updated_at")
+    search_fields = ("name",)
+    list_filter = ("project",)
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ("model", "number", "status", "size", "created_by", "created_at")
+    search_fields = ("model__name", "sha256")
+    list_filter = ("status",)
+    list_select_related = ("model", "created_by")
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ReadOnlyAdmin):
+    list_display = ("model", "name", "version", "updated_at")
+    list_select_related = ("model", "version__model")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
+    search_fields = ("prefix", "name", "user__username")
+    exclude = ("digest",)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "action", "actor_name", "object_type", "object_name", "reason")
+    search_fields = ("action", "actor_name", "object_name")
+    list_filter = ("action",)

@@ -1,0 +1,21 @@
+"""The registry's part of `/api/v1/`. Paths have no trailing slash."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from registry.api.models import AliasDetail, ModelDetail, ModelList
+from registry.api.tokens import AuditList, TokenDetail, TokenList
+from registry.api.versions import VersionDetail, VersionDownload, VersionList
+
+urlpatterns = [
+    path("models", ModelList.as_view(), name="api-models"),
+    path("models/<str:name>", ModelDetail.as_view(), name="api-model"),
+    path("models/<str:name>/versions", VersionList.as_view(), name="api-versions"),
+    path("models/<str:name>/versions/<int:number>", VersionDetail.as_view(), name="api-version"),
+    path("models/<str:name>/versions/<int:number>/download", VersionDownload.as_view(), name="api-version-download"),
+    path("models/<str:name>/aliases/<str:alias>", AliasDetail.as_view(), name="api-alias"),
+    path("tokens", TokenList.as_view(), name="api-tokens"),
+    path("tokens/<int:token_id>", TokenDetail.as_view(), name="api-token"),
+    path("audit", AuditList.as_view(), name="api-audit"),
+]

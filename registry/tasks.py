@@ -1,0 +1,47 @@
+"""Validation in the background, and the housekeeping of the registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+
+from registry.artifacts.limits import Limits
+from registry.artifacts.report import Rejection, Report
+from registry.artifacts.sandbox import validate
+from registry.services import versions
+from registry.services.artifacts import artifact_store, job_store
+from registry.services.doorbell import ring
+
+log = structlog.get_logger(__name__)
+ABANDONED_AFTER_SECONDS = 24 * 3600
+LOST = Rejection("validation_lost", "Validating this file ended its worker three times, so it is not taken.")
+
+
+@shared_task(queue="validation", soft_time_limit=60, time_limit=90)
+def validate_version(version_id: int, **_: Any) -> None:
+    """Idempotent: a doubled message finds the version claimed or decided and does nothing."""
+    version = versions.begin_validation(version_id)
+    if version is None:
+        return
+    if version.validation_tries > versions.MAX_VALIDATION_TRIES:
+        report = Report.rejected(LOST)
+    else:
+        path = artifact_store().path(version.sha256)
+        report = validate(path, limits=Limits(), on_step=lambda name: versions.note_step(version, name))
+    decided = versions.finish_validation(version, report)
+    log.info("version_validated", version=str(version), status=report.status, code=report.code, decided=decided)
+
+
+@shared_task(queue="default", time_limit=60)
+def reconcile_versions(**_: Any) -> None:
+    for version_id in versions.lost_validations():
+        ring("registry.tasks.validate_version", version_id, queue="validation")
+
+
+@shared_task(queue="default", time_limit=300)
+def sweep(**_: Any) -> None:
+    """Removes what broken uploads left behind."""
+    for store in (artifact_store(), job_store()):
+        store.sweep_incoming(ABANDONED_AFTER_SECONDS)
