@@ -1,0 +1,107 @@
+"""Endpoints and their traffic as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from inference.models import Endpoint, SplitActivation, TrafficSplit
+
+
+class ShareSerializer(serializers.Serializer[Any]):
+    variant = serializers.CharField(source="variant.key")
+    version = serializers.IntegerField(source="variant.version.number")
+    weight_bp = serializers.IntegerField()
+
+
+class LiveSplitSerializer(serializers.ModelSerializer[TrafficSplit]):
+    shares = ShareSerializer(many=True)
+
+    class Meta:
+        model = TrafficSplit
+        fields = ["revision", "shares", "reason", "created_at"]
+
+
+class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
+    project = serializers.CharField(source="project.slug", read_only=True)
+    model = serializers.CharField(source="model.name", read_only=True)
+    created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
+    live_split = LiveSplitSerializer(allow_null=True, read_only=True)
+
+    class Meta:
+        model = Endpoint
+        fields = ["slug", "model", "project", "description", "epoch", "live_split", "created_by", "created_at"]
+
+
+class EndpointInput(serializers.Serializer[Any]):
+    slug = serializers.CharField(max_length=200, trim_whitespace=False)
+    model = serializers.CharField(max_length=200)
+    description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+
+
+class EndpointChange(serializers.Serializer[Any]):
+    description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+
+
+class ReasonInput(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=2000)
+
+
+class ShareInput(serializers.Serializer[Any]):
+    """Weights are basis points: 10 000 is all traffic."""
+
+    variant = serializers.CharField(max_length=32)
+    version = serializers.IntegerField(min_value=1)
+    weight_bp = serializers.IntegerField(min_value=0, max_value=10_000)
+
+
+class SplitInput(ReasonInput):
+    shares = ShareInput(many=True, allow_empty=False)
+
+
+class PromoteInput(ReasonInput):
+    version = serializers.IntegerField(min_value=1)
+
+
+class RollbackInput(ReasonInput):
+    revision = serializers.IntegerField(min_value=1, required=False, allow_null=True)
+
+
+class ConvergedSerializer(serializers.Serializer[Any]):
+    processes = serializers.IntegerField()
+    acknowledged = serializers.IntegerField()
+    seconds = serializers.FloatField()
+
+
+class SwitchedSerializer(serializers.Serializer[Any]):
+    """`changed` is false when what was asked for was live already."""
+
+    slug = serializers.CharField(source="endpoint.slug")
+    epoch = serializers.IntegerField(source="endpoint.epoch")
+    live_split = LiveSplitSerializer(source="endpoint.live_split", allow_null=True)
+    changed = serializers.BooleanField()
+    converged = ConvergedSerializer(source="converged.as_json")
+
+
+class ActivationSerializer(serializers.ModelSerializer[SplitActivation]):
+    class Meta:
+        model = SplitActivation
+        fields = ["epoch", "kind", "reason", "actor_name", "at", "n_processes", "n_acknowledged", "seconds"]
+
+
+class SplitSerializer(serializers.ModelSerializer[TrafficSplit]):
+    """One revision of the history, with every time that it went live."""
+
+    shares = ShareSerializer(many=True)
+    parent = serializers.IntegerField(source="parent.revision", default=None)
+    created_by = serializers.CharField(source="created_by.username", default=None)
+    live = serializers.SerializerMethodField()
+    activations = ActivationSerializer(many=True)
+
+    class Meta:
+        model = TrafficSplit
+        fields = ["revision", "shares", "reason", "parent", "created_by", "created_at", "live", "activations"]
+
+    def get_live(self, split: TrafficSplit) -> bool:
+        return split.pk == split.endpoint.live_split_id

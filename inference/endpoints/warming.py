@@ -1,0 +1,46 @@
+"""Before traffic moves: every serving process loads the versions, or says why it cannot, and nothing has changed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference.models import WarmRequest
+from inference.routing.convergence import bump_sequence, wait_until_taken
+from portal.lib.errors import Unavailable
+from registry.models import ModelVersion
+
+KEEP_FOR = timedelta(minutes=10)
+
+
+def load_everywhere(versions: Sequence[ModelVersion]) -> None:
+    """Returns when all have loaded them. Raises Unavailable with the reason of the first process that could not."""
+    with transaction.atomic():
+        sequence = bump_sequence()
+        WarmRequest.objects.bulk_create(WarmRequest(version=version, sequence=sequence) for version in versions)
+    state = wait_until_taken(sequence)
+    failed = {str(version.pk): version.number for version in versions if str(version.pk) in state.failures}
+    for key, number in failed.items():
+        raise Unavailable(
+            _("Version %(number)s could not be loaded for serving: %(why)s Traffic was not changed.")
+            % {"number": number, "why": state.failures[key]},
+            code="version_not_loadable",
+            details={"version": number},
+            retry_after=30,
+        )
+    if not state.complete:
+        raise Unavailable(
+            _("Only %(n)s of %(all)s processes have loaded the version in time. Traffic was not changed: try again.")
+            % {"n": state.acknowledged, "all": state.processes},
+            code="warming_timed_out",
+            details={"converged": state.as_json()},
+            retry_after=10,
+        )
+
+
+def forget_old_requests() -> None:
+    WarmRequest.objects.filter(created_at__lt=timezone.now() - KEEP_FOR).delete()

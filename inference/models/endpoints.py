@@ -1,0 +1,116 @@
+"""Where versions are served: endpoints, their immutable traffic splits, and which split was live when."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from inference.routing.buckets import new_salt
+from registry.models import ModelVersion, Project, RegisteredModel
+from registry.models.names import validate_slug
+
+
+class Endpoint(models.Model):
+    """The public address of predictions. What is live is a pointer, `live_split`; every move of it adds 1 to `epoch`.
+
+    `changed_sequence` is the routing sequence (`RoutingState`) of the last change that serving processes must know.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="endpoints")
+    slug = models.CharField(_("slug"), max_length=64, db_index=True, validators=[validate_slug])
+    description = models.TextField(_("description"), blank=True, max_length=20_000)
+    salt = models.CharField(max_length=16, default=new_salt, editable=False)
+    epoch = models.PositiveBigIntegerField(default=0)
+    live_split = models.ForeignKey("TrafficSplit", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    last_revision = models.PositiveIntegerField(default=0)
+    changed_sequence = models.BigIntegerField(default=0, db_index=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slug"], condition=models.Q(deleted_at=None), name="slug_once_among_the_living"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Variant(models.Model):
+    """A version served at an endpoint under a key: stable, canary, ..."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="variants")
+    key = models.CharField(max_length=32)
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="variants")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "key", "version"], name="variant_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key} · v{self.version.number}"
+
+
+class TrafficSplit(models.Model):
+    """Who gets how much: one immutable revision. `table` is the bucket table (`inference/routing/split.py`) as JSON.
+
+    `parent` is the split that was live when this one was made: rolling back goes there.
+    """
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="splits")
+    revision = models.PositiveIntegerField()
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+    table = models.JSONField()
+    reason = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-revision"]
+        constraints = [models.UniqueConstraint(fields=["endpoint", "revision"], name="revision_once_per_endpoint")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.slug} r{self.revision}"
+
+
+class TrafficShare(models.Model):
+    split = models.ForeignKey(TrafficSplit, on_delete=models.CASCADE, related_name="shares")
+    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="shares")
+    weight_bp = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["split", "variant"], name="share_once_per_split"),
+            models.CheckConstraint(condition=models.Q(weight_bp__lte=10_000), name="share_at_most_all"),
+        ]
+
+
+class SplitActivation(models.Model):
+    """One move of the live pointer: append-only, one row per epoch. The last three fields say how it converged."""
+
+    class Kind(models.TextChoices):
+        PROMOTE = "promote", _("Promoted")
+        SPLIT = "split", _("Split changed")
+        ROLL_BACK = "rollback", _("Rolled back")
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="activations")
+    epoch = models.PositiveBigIntegerField()
+    split = models.ForeignKey(TrafficSplit, on_delete=models.PROTECT, related_name="activations")
+    kind = models.CharField(max_length=10, choices=Kind)
+    reason = models.TextField(blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.CharField(max_length=150)
+    at = models.DateTimeField()
+    n_processes = models.PositiveIntegerField(null=True)
+    n_acknowledged = models.PositiveIntegerField(null=True)
+    seconds = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["-epoch"]
+        constraints = [models.UniqueConstraint(fields=["endpoint", "epoch"], name="one_activation_per_epoch")]

@@ -1,0 +1,205 @@
+"""Follows the routing: one thread per serving process that keeps the snapshot fresh and holds the process's lease.
+
+Order on a change: read it, load the sessions it needs, swap the snapshot, acknowledge. So a switch never waits for a
+load on the request path, and an acknowledgement means that new requests are answered by the new split already. A long
+load happens beside the loop, which keeps the lease meanwhile and does not acknowledge yet: the writer waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, connection
+from django.db.models.functions import Now
+
+from inference.models import ServingProcess
+from inference.routing.convergence import CHANNEL
+from inference.routing.snapshot import Changes, Route, VersionRef, current_sequence, read_changes, still_ready
+from inference.serving.callers import Callers
+from inference.serving.sessions import load_version, session_pool
+from portal.lib.errors import PortalError
+
+log = structlog.get_logger(__name__)
+TICK_SECONDS = 0.5
+PATIENCE_SECONDS = 0.2
+MOST_PINNED = 1_000
+
+
+class Follower:
+    """`routes` and `pinned` are replaced, never changed: the request path reads them without a lock."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4()
+        self.callers = Callers()
+        self.routes: dict[str, Route] = {}
+        self.pinned: dict[tuple[int, int], VersionRef] = {}
+        self.sequence = -1
+        self.lease_until = 0.0
+        self.synced_at = 0.0
+        self.database_away = False
+        self.failures: dict[str, str] = {}
+        self._fresh = threading.Condition()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._warm: dict[str, float] = {}
+        self._loads: dict[str, Future[None]] = {}
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Gives the lease back, so that no writer waits for a process that is gone."""
+        self._stop.set()
+        self._thread.join(timeout=2 * TICK_SECONDS + 1)
+
+    def wait_fresh(self, seconds: float) -> bool:
+        """Blocks until the lease runs again; False when it does not within `seconds`."""
+        with self._fresh:
+            return self._fresh.wait_for(lambda: self.database_away or self.holds_lease(), seconds) and self.holds_lease()
+
+    def holds_lease(self) -> bool:
+        return time.monotonic() < self.lease_until
+
+    def pin(self, key: tuple[int, int], version: VersionRef) -> None:
+        kept = dict(list(self.pinned.items())[-MOST_PINNED:])
+        self.pinned = {**kept, key: version}
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+                while not self._stop.is_set():
+                    self._tick()
+                    self._wait_for_hint()
+            except (DatabaseError, InterfaceError, OSError) as error:
+                self._lost(error)
+        self._leave()
+
+    def _listen(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+
+    def _wait_for_hint(self) -> None:
+        raw = connection.connection
+        select.select([raw], [], [], 0 if self._loads else TICK_SECONDS)
+        raw.poll()
+        raw.notifies.clear()
+
+    def _tick(self) -> None:
+        asked_at = time.monotonic()
+        changes = read_changes(self.sequence) if current_sequence() != self.sequence else None
+        if changes and self._loaded(_versions(changes)):
+            self._take(changes)
+        self._refresh_pinned()
+        self.callers.refresh()
+        self._acknowledge()
+        with self._fresh:
+            self.database_away = False
+            self.synced_at = asked_at
+            self.lease_until = asked_at + settings.PORTAL_LEASE_SECONDS
+            self._fresh.notify_all()
+
+    def _loaded(self, versions: Iterable[VersionRef]) -> bool:
+        """Whether every load has ended, well or not; begins those that are missing and waits a moment for them."""
+        for version in versions:
+            if version.sha256 not in self._loads:
+                self._loads[version.sha256] = self._loader.submit(self._load, version)
+        done = not wait(self._loads.values(), timeout=PATIENCE_SECONDS).not_done
+        if done:
+            self._loads = {}
+        return done
+
+    def _load(self, version: VersionRef) -> None:
+        try:
+            load_version(version.sha256, version.signature)
+            self.failures.pop(str(version.id), None)
+        except PortalError as error:
+            log.warning("version_not_loaded", version_id=version.id, code=error.code)
+            self.failures[str(version.id)] = str(error)
+
+    def _take(self, changes: Changes) -> None:
+        routes = {slug: route for slug, route in self.routes.items() if slug not in changes.removed}
+        routes.update((route.slug, route) for route in changes.routes)
+        self._keep(routes, changes.warm)
+        self.routes, self.sequence = routes, changes.sequence
+
+    def _keep(self, routes: dict[str, Route], warm: list[VersionRef]) -> None:
+        """What is live stays; so does, for a minute, what somebody is about to make live."""
+        now = time.monotonic()
+        self._warm = {digest: until for digest, until in self._warm.items() if until > now}
+        self._warm.update({version.sha256: now + 60 for version in warm})
+        live = {target.version.sha256 for route in routes.values() for target in route.targets.values()}
+        session_pool().keep(live | set(self._warm))
+
+    def _refresh_pinned(self) -> None:
+        if self.pinned:
+            ready = still_ready(version.id for version in self.pinned.values())
+            if len(ready) != len(self.pinned):
+                self.pinned = {key: version for key, version in self.pinned.items() if version.id in ready}
+
+    def _acknowledge(self) -> None:
+        stats = session_pool().stats()
+        facts = {
+            "acknowledged": self.sequence,
+            "lease_expires_at": Now() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS),
+            "failures": self.failures,
+            "n_sessions": len(stats),
+            "session_bytes": sum(stat.memory_bytes for stat in stats),
+        }
+        if not ServingProcess.objects.filter(pk=self.id).update(**facts):
+            ServingProcess.objects.create(pk=self.id, host=socket.gethostname(), pid=os.getpid(), **facts)
+
+    def _lost(self, error: Exception) -> None:
+        log.warning("routing_lost", error=type(error).__name__)
+        with self._fresh:
+            self.database_away = True
+            self._fresh.notify_all()
+        connection.close()
+        self._stop.wait(TICK_SECONDS)
+
+    def _leave(self) -> None:
+        try:
+            ServingProcess.objects.filter(pk=self.id).delete()
+        except (DatabaseError, InterfaceError):
+            log.warning("lease_not_returned")
+        finally:
+            connection.close()
+
+
+def _versions(changes: Changes) -> list[VersionRef]:
+    return [*changes.warm, *(target.version for route in changes.routes for target in route.targets.values())]
+
+
+_follower: Follower | None = None
+_pid = 0
+_starting = threading.Lock()
+
+
+def follower() -> Follower:
+    """This process's follower, started on first use; a forked child gets its own."""
+    global _follower, _pid
+    if _follower is None or _pid != os.getpid():
+        with _starting:
+            if _follower is None or _pid != os.getpid():
+                _follower, _pid = Follower(), os.getpid()
+                _follower.start()
+    return _follower
+
+
+def stop_follower() -> None:
+    if _follower is not None and _pid == os.getpid():
+        _follower.stop()

@@ -1,0 +1,87 @@
+"""Requests and answers of the V2 infer route as both doors speak them: headers in, status and headers out, errors mapped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import structlog
+
+from inference.monitoring.prometheus import count_prediction
+from inference.protocol import v2
+from inference.serving.blocking import Waiting
+from inference.serving.dataplane import InferCall, Predicted, infer
+from portal.lib.errors import PortalError, UnsupportedMedia
+
+log = structlog.get_logger(__name__)
+JSON_TYPES = ("application/json", "application/octet-stream", "text/json")
+MAX_ROUTING_KEY = 1024
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def call_from(slug: str, version: str | None, headers: Mapping[str, str], body: bytes) -> InferCall:
+    """`headers` has lower-case names. Raises UnsupportedMedia or InvalidInput."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMedia("Send the body without compression: Content-Encoding is not supported here.")
+    kind, _semicolon, rest = headers.get("content-type", "application/json").partition(";")
+    charset = rest.lower().rpartition("charset=")[2].strip(' "') if "charset=" in rest.lower() else "utf-8"
+    if kind.strip().lower() not in JSON_TYPES or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMedia("Send the body as application/json in UTF-8.")
+    if "inference-header-content-length" in headers:
+        raise v2.binary_not_supported()
+    key = headers.get("x-routing-key")
+    return InferCall(slug, version, body, bearer_token(headers.get("authorization")), key[:MAX_ROUTING_KEY] if key else None)
+
+
+def bearer_token(header: str | None) -> str | None:
+    scheme, _space, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> Answer:
+    """Never raises: what is wrong becomes an answer."""
+    begin = time.perf_counter()
+    try:
+        predicted = await infer(call, waiting)
+    except PortalError as error:
+        count_prediction(call.slug if error.status != 404 else "", "", "", error.status, time.perf_counter() - begin)
+        return error_answer(error, request_id)
+    except Exception:
+        log.exception("prediction_failed", request_id=request_id)
+        return error_answer(PortalError("Something went wrong on our side."), request_id)
+    chosen = predicted.chosen
+    count_prediction(
+        chosen.route.slug, str(chosen.version.number), chosen.variant, 200, time.perf_counter() - begin
+    )
+    return Answer(200, _headers(predicted, request_id), predicted.body)
+
+
+def _headers(predicted: Predicted, request_id: str) -> list[tuple[str, str]]:
+    chosen = predicted.chosen
+    headers = [
+        ("Content-Type", "application/json"),
+        ("X-Request-Id", request_id),
+        ("X-Model-Version", str(chosen.version.number)),
+        ("X-Variant", chosen.variant),
+        ("X-Split-Epoch", str(chosen.route.epoch)),
+        ("X-Route-Reason", chosen.reason),
+    ]
+    if predicted.stale_seconds:
+        headers.append(("X-Split-Age", str(predicted.stale_seconds)))
+    return headers
+
+
+def error_answer(error: PortalError, request_id: str) -> Answer:
+    headers = [("Content-Type", "application/json"), ("X-Request-Id", request_id)]
+    if error.status == 401:
+        headers.append(("WWW-Authenticate", 'Bearer realm="slipway"'))
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(error.retry_after)))
+    return Answer(error.status, headers, v2.error_body(str(error), error.code, request_id))
