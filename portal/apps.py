@@ -1,0 +1,13 @@
+"""The project as a Django app, for its commands, template tags and checks."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+
+    def ready(self) -> None:
+        # Here and not in `portal/__init__.py`, which `manage.py` reads before anything is installed.
+        from portal import celery, checks  # noqa: F401, PLC0415

@@ -1,0 +1,41 @@
+"""System checks of our own settings: `manage.py check` and every start name what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def check_secret_key(**_: Any) -> list[CheckMessage]:
+    if len(settings.SECRET_KEY) < 32:
+        return [Error("The secret key is too short.", hint="Set PORTAL_SECRET_KEY to 50 random characters.", id="portal.E001")]
+    return []
+
+
+@register(Tags.compatibility)
+def check_limits(**_: Any) -> list[CheckMessage]:
+    names = ("PORTAL_MAX_UPLOAD_BYTES", "PORTAL_MAX_BODY_BYTES", "PORTAL_SESSION_BUDGET_BYTES", "PORTAL_LEASE_SECONDS")
+    return [
+        Error(f"{name} has to be above zero.", hint=f"Leave {name} out, or give it a sensible number.", id="portal.E002")
+        for name in names
+        if getattr(settings, name) <= 0
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_https(**_: Any) -> list[CheckMessage]:
+    if settings.HTTPS:
+        return []
+    return [
+        Warning("Cookies travel without HTTPS.", hint="Put TLS in front and set PORTAL_HTTPS=true.", id="portal.W001")
+    ]
+
+
+@register(Tags.database)
+def check_database_is_postgresql(**_: Any) -> list[CheckMessage]:
+    if "postgresql" in settings.DATABASES["default"]["ENGINE"]:
+        return []
+    return [Error("Slipway keeps its state in PostgreSQL.", hint="Set DATABASE_URL to postgres://…", id="portal.E003")]

@@ -1,0 +1,58 @@
+"""What every page needs: the theme that the cookie remembers, the rail with its current entry, the outer layout."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+THEME_COOKIE = "theme"
+THEMES = ("auto", "light", "dark")
+DIALOG_TARGET = "dialog-body"
+
+
+class Place(NamedTuple):
+    """An entry of the rail."""
+
+    name: str
+    label: object
+    icon: str
+
+
+PLACES = (
+    Place("home", _("Home"), "house"),
+    Place("models", _("Models"), "box"),
+    Place("endpoints", _("Endpoints"), "waypoints"),
+    Place("jobs", _("Jobs"), "list-checks"),
+    Place("audit", _("Audit"), "scroll-text"),
+)
+
+
+def theme_of(request: HttpRequest) -> str:
+    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    return theme if theme in THEMES else "auto"
+
+
+def rail(path: str) -> list[dict[str, Any]]:
+    """The places with their addresses; `current` marks the one whose address the path begins with."""
+    entries = []
+    for place in PLACES:
+        url = reverse(place.name)
+        current = path == url or (url != "/" and path.startswith(url + "/"))
+        entries.append({"url": url, "label": place.label, "icon": place.icon, "current": current})
+    return entries
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    """`layout` is the bare dialog when htmx asks for the content of one, else the whole page."""
+    htmx = getattr(request, "htmx", None)
+    in_dialog = bool(htmx) and htmx.target == DIALOG_TARGET
+    return {
+        "theme": theme_of(request),
+        "rail": rail(request.path),
+        "layout": "dialog.html" if htmx else "base.html",
+        "in_dialog": in_dialog,
+        "origin": f"{request.scheme}://{request.get_host()}",
+    }

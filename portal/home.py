@@ -1,0 +1,149 @@
+"""What the home page asks of all rooms: what needs this person now, the first steps, what was touched last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, NamedTuple
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from inference.models import Endpoint, JobStatus
+from inference.pages import selectors_pages as serving
+from inference.selectors.endpoints import endpoints_for
+from registry import selectors
+from registry.access import policy
+from registry.access.principal import Principal
+from registry.models import ModelVersion, RegisteredModel, VersionStatus
+from registry.pages.selectors_pages import models_list
+
+RECENT = timedelta(days=7)
+MOST_ITEMS = 8
+MOST_ROWS = 6
+
+
+class Item(NamedTuple):
+    """One thing to look at, with the act that settles it."""
+
+    tone: str
+    icon: str
+    subject: str
+    sentence: str
+    at: datetime
+    url: str
+    act: str
+
+
+class Step(NamedTuple):
+    done: bool
+    label: str
+    text: str
+    url: str
+    act: str
+
+
+def needs_me(principal: Principal) -> list[Item]:
+    items = chain(_rejected(principal), _idle_or_behind(principal), _failed_jobs(principal))
+    return sorted(items, key=lambda item: item.at, reverse=True)[:MOST_ITEMS]
+
+
+def _rejected(principal: Principal) -> Iterator[Item]:
+    """Rejected uploads of one's own that no later version has mended."""
+    since = timezone.now() - RECENT
+    versions = ModelVersion.objects.filter(policy.visible(principal, "model__project_id"), created_at__gt=since)
+    rejected = versions.filter(status=VersionStatus.REJECTED, created_by_id=principal.user_id)
+    for version in rejected.select_related("model").order_by("-created_at")[:MOST_ITEMS]:
+        if version.number == version.model.last_number:
+            url = reverse("version", args=[version.model.name, version.number])
+            sentence = version.report.get("message", "")
+            yield Item("bad", "octagon-x", f"{version}", sentence, version.created_at, url, _("See why"))
+
+
+def _idle_or_behind(principal: Principal) -> Iterator[Item]:
+    """Endpoints without traffic, and those whose model has a newer ready version."""
+    endpoints = list(endpoints_for(principal).order_by("-created_at")[:100])
+    newest = _newest_ready({endpoint.model_id for endpoint in endpoints})
+    for endpoint in serving.with_arms(endpoints):
+        if not policy.can(principal, "endpoint.deploy", endpoint.project_id):
+            continue
+        version = newest.get(endpoint.model_id)
+        url = reverse("endpoint", args=[endpoint.slug])
+        live = [arm.version for arm in endpoint.arms if arm.weight_bp]
+        if not live:
+            at = endpoint.created_at
+            yield Item("warn", "circle-dashed", endpoint.slug, _("has no traffic yet: promote a version."), at, url, _("Open"))
+        elif version and version.number > max(live):
+            sentence = _("version %(n)s is ready and gets no traffic.") % {"n": version.number}
+            yield Item("info", "sparkles", endpoint.slug, sentence, version.created_at, url, _("Roll it out"))
+
+
+def _newest_ready(model_ids: set[int]) -> dict[int, ModelVersion]:
+    ready = ModelVersion.objects.filter(model__in=model_ids, status=VersionStatus.READY)
+    return {version.model_id: version for version in ready.order_by("model_id", "-number").distinct("model_id")}
+
+
+def _failed_jobs(principal: Principal) -> Iterator[Item]:
+    since = timezone.now() - RECENT
+    jobs = serving.jobs_for(principal).filter(created_by_id=principal.user_id, finished_at__gt=since)
+    for job in jobs.filter(status__in=[JobStatus.FAILED, JobStatus.SUCCEEDED_WITH_ERRORS])[:MOST_ITEMS]:
+        failed = job.status == JobStatus.FAILED
+        sentence = job.error_message or _("%(n)s rows could not be scored.") % {"n": job.n_failed}
+        url = reverse("job", args=[job.pk])
+        subject = job.file_name or str(job.version)
+        look = ("bad", "octagon-x") if failed else ("warn", "triangle-alert")
+        yield Item(*look, subject, sentence, job.finished_at, url, _("Open the job"))
+
+
+def newest_models(principal: Principal) -> list[RegisteredModel]:
+    return list(models_list(principal, "", "-updated_at")[:MOST_ROWS])
+
+
+def newest_endpoints(principal: Principal) -> list[Endpoint]:
+    return serving.with_arms(endpoints_for(principal).order_by("-changed_sequence", "slug")[:MOST_ROWS])
+
+
+def first_steps(principal: Principal) -> list[Step]:
+    """The way from nothing to a rolled-back endpoint; empty once all of it was walked."""
+    facts = _walked(principal)
+    first = facts["endpoint"]
+    endpoint_url = reverse("endpoint", args=[first.slug]) if first else reverse("endpoints")
+    steps = [
+        Step(
+            facts["ready"],
+            _("Register a model"),
+            _("Upload an ONNX file; a sandbox checks it in seconds."),
+            reverse("upload"),
+            _("Upload"),
+        ),
+        Step(
+            facts["serving"],
+            _("Serve it"),
+            _("Create an endpoint and promote a version to it."),
+            endpoint_url,
+            _("Endpoints"),
+        ),
+        Step(facts["token"], _("Call it"), _("Make a token and paste the curl line of the endpoint."), reverse("tokens"), _("Make a token")),
+        Step(
+            facts["moved"],
+            _("Move traffic, and take it back"),
+            _("Give a second version 10 %, watch, roll back with one press."),
+            endpoint_url,
+            _("Open the endpoint"),
+        ),
+    ]
+    return [] if all(step.done for step in steps) else steps
+
+
+def _walked(principal: Principal) -> dict[str, Any]:
+    endpoints = endpoints_for(principal)
+    ready = ModelVersion.objects.filter(policy.visible(principal, "model__project_id"), status=VersionStatus.READY)
+    return {
+        "ready": ready.exists(),
+        "serving": endpoints.exclude(live_split=None).exists(),
+        "token": selectors.tokens_for(principal).filter(user_id=principal.user_id).exists(),
+        "moved": endpoints.filter(epoch__gt=2).exists(),
+        "endpoint": endpoints.order_by("slug").first(),
+    }

@@ -1,0 +1,43 @@
+"""The pages that belong to no app: home and the theme switch."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from portal.context import THEME_COOKIE, THEMES
+from portal.home import first_steps, needs_me, newest_endpoints, newest_models
+from registry.pages.access import page
+from registry.pages.answers import SeeOther
+
+ONE_YEAR = 365 * 24 * 3600
+
+
+@page(GET="model.view")
+def home(request: HttpRequest) -> HttpResponse:
+    principal = request.principal
+    context = {
+        "items": needs_me(principal),
+        "steps": first_steps(principal),
+        "models": newest_models(principal),
+        "endpoints": newest_endpoints(principal),
+    }
+    return render(request, "portal/home.html", context)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Remembers the theme in a cookie, so that the server renders it and nothing flashes."""
+    chosen = request.POST.get("theme", "")
+    back = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = "/"
+    answer = SeeOther(back)
+    if chosen in THEMES:
+        answer.set_cookie(THEME_COOKIE, chosen, max_age=ONE_YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+    return answer
+
+
+theme.actions = {"POST": ""}  # type: ignore[attr-defined]  # Anybody may, also before signing in.

@@ -1,0 +1,36 @@
+"""Every route of Django. Predictions usually don't get here: the lane in `portal/asgi.py` answers them first."""
+
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from inference.api import urls as inference_api
+from portal import health
+
+admin.autodiscover()
+# One sign-in for everybody, with its throttle.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/v1/", include("registry.api.urls")),
+    path("api/v1/", include(inference_api.management)),
+    path("", include(inference_api.protocol)),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("portal.page_urls")),
+    path("", include("registry.pages.urls")),
+    path("", include("inference.pages.urls")),
+]
+
+handler400 = "portal.failures.bad_request"
+handler403 = "portal.failures.forbidden"
+handler404 = "portal.failures.not_found"
+handler500 = "portal.failures.server_error"
