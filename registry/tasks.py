@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from celery import shared_task
 
-from registry.artifacts.limits import Limits
 from registry.artifacts.report import Rejection, Report
 from registry.artifacts.sandbox import validate
+from registry.models import ModelVersion
 from registry.services import versions
 from registry.services.artifacts import artifact_store, job_store
 from registry.services.doorbell import ring
@@ -17,21 +17,28 @@ from registry.services.doorbell import ring
 log = structlog.get_logger(__name__)
 ABANDONED_AFTER_SECONDS = 24 * 3600
 LOST = Rejection("validation_lost", "Validating this file ended its worker three times, so it is not taken.")
+MISSING = Rejection("artifact_missing", "The bytes of this version are not in the store any more: upload the file again.")
 
 
-@shared_task(queue="validation", soft_time_limit=60, time_limit=90)
+@shared_task(queue="validation", soft_time_limit=240, time_limit=300)
 def validate_version(version_id: int, **_: Any) -> None:
     """Idempotent: a doubled message finds the version claimed or decided and does nothing."""
     version = versions.begin_validation(version_id)
     if version is None:
         return
-    if version.validation_tries > versions.MAX_VALIDATION_TRIES:
-        report = Report.rejected(LOST)
-    else:
-        path = artifact_store().path(version.sha256)
-        report = validate(path, limits=Limits(), on_step=lambda name: versions.note_step(version, name))
+    report = _examine(version)
     decided = versions.finish_validation(version, report)
     log.info("version_validated", version=str(version), status=report.status, code=report.code, decided=decided)
+
+
+def _examine(version: ModelVersion) -> Report:
+    if version.validation_tries > versions.MAX_VALIDATION_TRIES:
+        return Report.rejected(LOST)
+    try:
+        path = artifact_store().path(version.sha256)
+        return validate(path, on_step=lambda name: versions.note_step(version, name))
+    except FileNotFoundError:
+        return Report.rejected(MISSING)
 
 
 @shared_task(queue="default", time_limit=60)

@@ -25,6 +25,7 @@ from registry.api.serializers import VersionChange, VersionSerializer, VersionUp
 from registry.models import ModelVersion
 from registry.services import versions
 from registry.services.artifacts import artifact_store
+from registry.services.receiving import raise_upload_error
 
 
 class VersionList(ManagementView, ListAPIView[ModelVersion]):
@@ -42,12 +43,13 @@ class VersionList(ManagementView, ListAPIView[ModelVersion]):
         # Before the body is read: who may not upload does not fill the disk first.
         policy.require(self.principal, "version.upload", model.project_id)
         file = request.FILES.get("file")
+        raise_upload_error(request._request)
         if file is None:
             raise InvalidInput(_("Send the model as the multipart field “file”."), details={"field": "file"})
         version = versions.upload_version(
             self.principal,
             model,
-            file.chunks(),
+            file,
             file_name=file.name or "",
             description=request.data.get("description", ""),
             tags=_object(request.data.get("tags"), "tags"),

@@ -61,7 +61,10 @@ class Signature:
     outputs: tuple[TensorSpec, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {"inputs": [spec.as_json() for spec in self.inputs], "outputs": [spec.as_json() for spec in self.outputs]}
+        return {
+            "inputs": [spec.as_json() for spec in self.inputs],
+            "outputs": [spec.as_json() for spec in self.outputs],
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Signature:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -22,17 +22,18 @@ from registry.services import audit
 from registry.services.artifacts import artifact_store
 from registry.services.catalog import check_metrics, check_tags, check_text
 from registry.services.doorbell import ring
+from registry.services.receiving import take
 
 log = structlog.get_logger(__name__)
-# A validation that is older than this has lost its worker: its wall-clock limit is 30 s.
-VALIDATION_LOST_AFTER = timedelta(seconds=60)
+# A validation that is older than this has lost its worker: with its limits the largest file ends well before.
+VALIDATION_LOST_AFTER = timedelta(seconds=150)
 MAX_VALIDATION_TRIES = 3
 
 
 def upload_version(
     principal: Principal,
     model: RegisteredModel,
-    chunks: Iterable[bytes],
+    source: UploadedFile | Iterable[bytes],
     *,
     file_name: str = "",
     description: str = "",
@@ -46,7 +47,7 @@ def upload_version(
         "tags": check_tags(tags or {}),
         "metrics": check_metrics(metrics or {}),
     }
-    blob = artifact_store().receive(chunks, limit=settings.PORTAL_MAX_UPLOAD_BYTES)
+    blob = take(artifact_store(), source)
     return register_version(principal, model, blob.sha256, blob.size, file_name=file_name, **facts)
 
 

@@ -1,0 +1,24 @@
+"""The record of who did what, when and why."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from registry.pages import selectors_pages
+from registry.pages.access import page
+from registry.pages.answers import show
+
+FILTERS = ("actor", "action", "object")
+
+
+@page(GET="audit.view")
+def audit(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in FILTERS}
+    rows = selectors_pages.audit_list(request.principal, filters)
+    context = {
+        "page": selectors_pages.page_of(request, rows, 50),
+        "filters": filters,
+        "filtered": any(filters.values()),
+        "actions": selectors_pages.audit_actions(request.principal),
+    }
+    return show(request, "registry/audit.html", context)

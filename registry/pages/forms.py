@@ -1,0 +1,72 @@
+"""The registry's forms. They check the shape of the input; the rules stand in the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from registry.access.actions import SCOPES
+
+INPUT = {"class": "input", "autocomplete": "off", "spellcheck": "false"}
+
+
+class UploadForm(forms.Form):
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=128,
+        help_text=_("An existing model gets its next version; a new name makes a new model."),
+        widget=forms.TextInput({**INPUT, "list": "model-names", "data-name-from-file": "", "placeholder": "fraud-score"}),
+    )
+    file = forms.FileField(label=_("ONNX file"), allow_empty_file=True)
+    description = forms.CharField(
+        label=_("What is new in this version"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea({"class": "textarea", "rows": 2}),
+    )
+
+
+class DescriptionForm(forms.Form):
+    description = forms.CharField(
+        label=_("Description"),
+        required=False,
+        max_length=20_000,
+        help_text=_("What it predicts, from which data, and whom to ask. Plain text."),
+        widget=forms.Textarea({"class": "textarea", "rows": 8}),
+    )
+
+
+class AliasForm(forms.Form):
+    alias = forms.CharField(
+        label=_("Alias"),
+        max_length=64,
+        widget=forms.TextInput({**INPUT, "placeholder": "champion", "list": "alias-names"}),
+    )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("Who or what will use it, so that you know it again: “checkout service”."),
+        widget=forms.TextInput(INPUT),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"), choices=list(SCOPES.items()), widget=forms.CheckboxSelectMultiple
+    )
+    endpoints = forms.MultipleChoiceField(
+        label=_("Only these endpoints"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.IntegerField(
+        label=_("Lifetime in days"),
+        min_value=1,
+        max_value=3650,
+        initial=90,
+        widget=forms.NumberInput({"class": "input input-number"}),
+    )
+
+    def __init__(self, *args: Any, endpoints: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["endpoints"].choices = [(slug, slug) for slug in endpoints]

@@ -1,0 +1,64 @@
+"""The steps of a validation as the page shows them, while it runs and afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from registry.artifacts.report import STEPS
+from registry.models import ModelVersion, VersionStatus
+
+WORDS: dict[str, tuple[Any, Any]] = {
+    "stored": (_("Stored"), _("The bytes are on disk, named by their SHA-256.")),
+    "lint": (_("Structure"), _("Size, opset, external data, nesting: read without running anything.")),
+    "checker": (_("ONNX checker"), _("The graph follows the ONNX specification.")),
+    "load": (_("Load"), _("ONNX Runtime opens a session and names the inputs and outputs.")),
+    "probe": (_("Trial run"), _("Made-up inputs go through; types and shapes hold what the model declares.")),
+}
+
+
+class Step(NamedTuple):
+    """`state` is done, now, waiting, failed or skipped; `seconds` is None until it is known."""
+
+    name: str
+    label: Any
+    text: Any
+    state: str
+    seconds: float | None
+
+
+def steps_of(version: ModelVersion) -> list[Step]:
+    rows = [_step("stored", "done", None)]
+    reported = {step["name"]: step for step in (version.report or {}).get("steps", [])}
+    if version.status in (VersionStatus.RECEIVING, VersionStatus.VALIDATING):
+        return rows + _running(version)
+    for name in STEPS:
+        step = reported.get(name)
+        state = "waiting" if step is None else {"ok": "done", "skipped": "waiting"}.get(step["status"], "failed")
+        rows.append(_step(name, state, step["seconds"] if step else None))
+    if version.status == VersionStatus.REJECTED and all(row.state != "failed" for row in rows):
+        # Refused at the first look, before any step could report.
+        first = next((index for index, row in enumerate(rows) if row.state == "waiting"), len(rows) - 1)
+        rows[first] = rows[first]._replace(state="failed")
+    return rows
+
+
+def _running(version: ModelVersion) -> list[Step]:
+    """`version.steps` holds what has begun, oldest first; the last of it is what runs now."""
+    begun = {step["name"]: datetime.fromisoformat(step["at"]) for step in version.steps}
+    order = [name for name in STEPS if name in begun]
+    ends = [*(begun[name] for name in order[1:]), timezone.now()]
+    spent = {name: (end - begun[name]).total_seconds() for name, end in zip(order, ends, strict=True)}
+    last = order[-1] if order else None
+    return [
+        _step(name, "waiting" if name not in begun else "now" if name == last else "done", spent.get(name))
+        for name in STEPS
+    ]
+
+
+def _step(name: str, state: str, seconds: float | None) -> Step:
+    label, text = WORDS[name]
+    return Step(name, label, text, state, seconds)

@@ -1,0 +1,77 @@
+"""One version: what it is, what validation found, its aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from portal.lib.errors import PortalError
+from registry import selectors
+from registry.access import policy
+from registry.models import ModelVersion, VersionStatus
+from registry.pages.access import page
+from registry.pages.answers import blame, go, show
+from registry.pages.forms import AliasForm
+from registry.pages.validation import steps_of
+from registry.services import aliases
+
+UNDECIDED = (VersionStatus.RECEIVING, VersionStatus.VALIDATING)
+
+
+def _context(request: HttpRequest, version: ModelVersion, **more: Any) -> dict[str, Any]:
+    project = version.model.project_id
+    return {
+        "version": version,
+        "model": version.model,
+        "signature": version.signature or {},
+        "report": version.report or {},
+        "steps": steps_of(version),
+        "undecided": version.status in UNDECIDED,
+        "may_alias": policy.can(request.principal, "alias.set", project),
+        "may_deploy": policy.can(request.principal, "endpoint.deploy", project),
+        "may_predict": policy.can(request.principal, "endpoint.predict", project),
+        "alias_form": AliasForm(),
+        **more,
+    }
+
+
+@page(GET="model.view")
+def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    found = selectors.get_version(request.principal, name, number)
+    return show(request, "registry/version.html", _context(request, found))
+
+
+@page(GET="model.view")
+def validation(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """What the version's page asks for every second while validation runs; once decided the whole page is due."""
+    found = selectors.get_version(request.principal, name, number)
+    answer = show(request, "registry/_validation.html", _context(request, found))
+    if found.status not in UNDECIDED:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@page(POST="alias.set")
+def set_alias(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    found = selectors.get_version(request.principal, name, number)
+    form = AliasForm(request.POST)
+    status = 400
+    if form.is_valid():
+        try:
+            alias = aliases.set_alias(request.principal, found, form.cleaned_data["alias"])
+        except PortalError as error:
+            status = blame(form, error)
+        else:
+            said = _("“%(alias)s” now names version %(number)s.") % {"alias": alias.name, "number": number}
+            return go(request, "version", name, number, said=said)
+    return show(request, "registry/version.html", _context(request, found, alias_form=form), status)
+
+
+@page(POST="alias.set")
+def delete_alias(request: HttpRequest, name: str, number: int, alias: str) -> HttpResponse:
+    found = selectors.get_version(request.principal, name, number)
+    aliases.delete_alias(request.principal, found.model, alias)
+    said = _("“%(alias)s” names no version any more.") % {"alias": alias}
+    return go(request, "version", name, number, said=said)
