@@ -141,8 +141,7 @@ CONTENT_SECURITY_POLICY = {
 PORTAL_MAX_UPLOAD_BYTES = env.int("PORTAL_MAX_UPLOAD_BYTES", default=5 * 1024**3)
 PORTAL_MAX_BODY_BYTES = env.int("PORTAL_MAX_BODY_BYTES", default=64 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
-FILE_UPLOAD_TEMP_DIR = DATA_DIR / "artifacts" / "incoming"
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["registry.services.receiving.QuarantineHandler"]
 
 # --- serving ----------------------------------------------------------------------------------------------------------
 PORTAL_SESSION_BUDGET_BYTES = env.int("PORTAL_SESSION_BUDGET_BYTES", default=2 * 1024**3)
@@ -187,6 +186,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
 }
 
 # --- tasks ------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from inference.models import RoutingState, ServingProcess
 CHANNEL = "slipway_routing"
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.02
+DEAD_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,8 @@ def _state(sequence: int, seconds: float) -> Converged:
             acknowledged += 1
             failures.update(failed)
     return Converged(len(rows), acknowledged, seconds, failures)
+
+
+def forget_dead_processes() -> None:
+    """A killed process leaves its row behind; nobody waits for it once its lease is over."""
+    ServingProcess.objects.filter(lease_expires_at__lt=Now() - DEAD_AFTER).delete()

@@ -8,7 +8,7 @@ load happens beside the loop, which keeps the lease meanwhile and does not ackno
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import socket
 import threading
 import time
@@ -95,7 +95,9 @@ class Follower:
 
     def _wait_for_hint(self) -> None:
         raw = connection.connection
-        select.select([raw], [], [], 0 if self._loads else TICK_SECONDS)
+        with selectors.DefaultSelector() as selector:
+            selector.register(raw, selectors.EVENT_READ)
+            selector.select(0 if self._loads else TICK_SECONDS)
         raw.poll()
         raw.notifies.clear()
 

@@ -15,7 +15,8 @@ from inference.serving.dataplane import InferCall, Predicted, infer
 from portal.lib.errors import PortalError, UnsupportedMedia
 
 log = structlog.get_logger(__name__)
-JSON_TYPES = ("application/json", "application/octet-stream", "text/json")
+# The last is what curl and urllib say when they are told nothing: as good as no Content-Type at all.
+JSON_TYPES = ("application/json", "application/octet-stream", "application/x-www-form-urlencoded")
 MAX_ROUTING_KEY = 1024
 
 

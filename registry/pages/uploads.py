@@ -16,24 +16,22 @@ from registry.pages.answers import blame, go, show
 from registry.pages.forms import UploadForm
 from registry.services import catalog, versions
 from registry.services.receiving import raise_upload_error
-from registry.services.receiving import raise_upload_error
 
 
 @page(GET="version.upload", POST="version.upload")
 def upload(request: HttpRequest) -> HttpResponse:
     posted = request.method == "POST"
-    form = UploadForm(request.POST if posted else None, request.FILES or None, initial=_initial(request))
+    form = UploadForm(request.POST if posted else None, request.FILES if posted else None, initial=_initial(request))
     status = 200
-    raise_upload_error(request)
-    if posted and form.is_valid():
+    if posted:
+        status = 400
         try:
-            version = _register(request.principal, form.cleaned_data)
+            raise_upload_error(request)
+            if form.is_valid():
+                version = _register(request.principal, form.cleaned_data)
+                return go(request, "version", version.model.name, version.number)
         except PortalError as error:
             status = blame(form, error)
-        else:
-            return go(request, "version", version.model.name, version.number)
-    elif posted:
-        status = 400
     context = {"form": form, "model_names": selectors_pages.model_names(request.principal)}
     return show(request, "registry/upload.html", context, status)
 
@@ -45,9 +43,7 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 def _register(principal: Principal, data: dict[str, Any]) -> ModelVersion:
     file = data["file"]
     model = _model_named(principal, data["model"])
-    return versions.upload_version(
-        principal, model, file, file_name=file.name, description=data["description"]
-    )
+    return versions.upload_version(principal, model, file, file_name=file.name or "", description=data["description"])
 
 
 def _model_named(principal: Principal, name: str) -> RegisteredModel:
@@ -55,5 +51,3 @@ def _model_named(principal: Principal, name: str) -> RegisteredModel:
         return selectors.get_model(principal, name)
     except NotFound:
         return catalog.create_model(principal, selectors.get_project(principal, None), name)
-
-
