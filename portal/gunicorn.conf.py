@@ -1,4 +1,5 @@
-"""gunicorn's settings, the same under `up` and in Docker: `gunicorn -c portal/gunicorn.conf.py portal.asgi:application`."""
+"""gunicorn's settings, the same under `up` and in Docker."""
+# ruff: noqa: N999 - the name that gunicorn gives such a file
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ keepalive = 75
 timeout = 60
 graceful_timeout = 8
 # Heartbeat files belong in memory: on a busy disk a slow write would look like a hung process.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_MEMORY = "/dev/shm"  # noqa: S108
+worker_tmp_dir = _MEMORY if os.access(_MEMORY, os.W_OK) else None
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 16_384

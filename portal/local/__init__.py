@@ -1,0 +1,1 @@
+"""The one-machine default: virtual environment, embedded stores, supervisor. Larger set-ups do without it."""

@@ -1,0 +1,14 @@
+"""What every test shares. The stores come from the environment: `python3 manage.py test` starts them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_configure() -> None:
+    if "DATABASE_URL" not in os.environ:
+        pytest.exit(
+            "The tests need their stores. Start them with: python3 manage.py test [pytest arguments]", returncode=2
+        )
