@@ -27,8 +27,8 @@ ACTIVE = (JobStatus.QUEUED, JobStatus.RUNNING)
 class BatchJob(models.Model):
     """One file to score. The version is pinned at submit; files are named by digest in the job store.
 
-    `layout` says how the file's columns become the model's inputs (`inference/batch/layout.py`) and stands once the file
-    is cut, together with `n_rows`. `n_done + n_failed` rows are through. Planning and finishing hold `token` and lease.
+    `layout` says how the file's columns become the model's inputs (`inference/batch/layout.py`). It stands once the
+    file is cut, and so does `n_rows`. `n_done + n_failed` rows are through. Who cuts or finishes holds token and lease.
     """
 
     class Format(models.TextChoices):
@@ -82,7 +82,7 @@ class BatchJob(models.Model):
 
 
 class BatchChunk(models.Model):
-    """A run of rows, `[first_row, first_row + n_rows)`, at bytes `[start, end)` of the input, from line `first_line` on.
+    """A run of rows, `[first_row, first_row + n_rows)`, at bytes `[start, end)` of the input, from `first_line` on.
 
     A worker claims it by adding 1 to `token` and setting a lease; only who still holds that token may finish it.
     `deaths` lists the row ranges `[from, to)`, counted from `first_row`, that a worker was computing when it died.
