@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import BaseParser
-from rest_framework.response import Response
 
 from inference.protocol.strict_json import check_no_duplicates, count_keys, parse_object
 from portal.lib.errors import (
@@ -98,12 +97,9 @@ def _first_sentence(detail: Any, field: str = "") -> str:
     return f"{field}: {detail}" if field else str(detail)
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
     ours = as_portal_error(error)
-    if ours is None:
-        return None
-    request_id = getattr(context["request"]._request, "request_id", "")
-    return Response(error_json(ours, request_id), status=ours.status, headers=error_headers(ours))
+    return json_error(context["request"]._request, ours) if ours else None
 
 
 def error_json(error: PortalError, request_id: str) -> dict[str, Any]:
@@ -122,7 +118,7 @@ def error_headers(error: PortalError) -> dict[str, str]:
 
 
 def json_error(request: HttpRequest, error: PortalError) -> JsonResponse:
-    """For what fails before or outside a view."""
+    """The error in the shape that its path promises."""
     request_id = getattr(request, "request_id", "")
     if request.path.startswith("/v2"):
         body: dict[str, Any] = {"error": str(error), "code": error.code, "request_id": request_id}

@@ -7,7 +7,7 @@ new thread and with it a new connection.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -19,7 +19,8 @@ from inference.serving.follower import follower, stop_follower  # noqa: E402
 from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
 
 PAGE_THREADS = 12
-_django = WSGIMiddleware(django_application, workers=PAGE_THREADS)
+# Any: a2wsgi spells out the types of ASGI where the lane is content with mappings.
+_django: Any = WSGIMiddleware(cast(Any, django_application), workers=PAGE_THREADS)
 _lane = PredictionLane()
 
 

@@ -48,7 +48,7 @@ def rail(path: str) -> list[dict[str, Any]]:
 def portal(request: HttpRequest) -> dict[str, Any]:
     """`layout` is the bare dialog when htmx asks for the content of one, else the whole page."""
     htmx = getattr(request, "htmx", None)
-    in_dialog = bool(htmx) and htmx.target == DIALOG_TARGET
+    in_dialog = htmx is not None and bool(htmx) and htmx.target == DIALOG_TARGET
     return {
         "theme": theme_of(request),
         "rail": rail(request.path),

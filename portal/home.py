@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from inference.models import Endpoint, JobStatus
 from inference.pages import selectors_pages as serving
 from inference.selectors.endpoints import endpoints_for
+from inference.selectors.jobs import jobs_for
 from registry import selectors
 from registry.access import policy
 from registry.access.principal import Principal
-from registry.models import ModelVersion, RegisteredModel, VersionStatus
+from registry.models import AuditEvent, ModelVersion, RegisteredModel, VersionStatus
 from registry.pages.selectors_pages import models_list
 
 RECENT = timedelta(days=7)
@@ -74,7 +75,9 @@ def _idle_or_behind(principal: Principal) -> Iterator[Item]:
         live = [arm.version for arm in endpoint.arms if arm.weight_bp]
         if not live:
             at = endpoint.created_at
-            yield Item("warn", "circle-dashed", endpoint.slug, _("has no traffic yet: promote a version."), at, url, _("Open"))
+            yield Item(
+                "warn", "circle-dashed", endpoint.slug, _("has no traffic yet: promote a version."), at, url, _("Open")
+            )
         elif version and version.number > max(live):
             sentence = _("version %(n)s is ready and gets no traffic.") % {"n": version.number}
             yield Item("info", "sparkles", endpoint.slug, sentence, version.created_at, url, _("Roll it out"))
@@ -87,14 +90,14 @@ def _newest_ready(model_ids: set[int]) -> dict[int, ModelVersion]:
 
 def _failed_jobs(principal: Principal) -> Iterator[Item]:
     since = timezone.now() - RECENT
-    jobs = serving.jobs_for(principal).filter(created_by_id=principal.user_id, finished_at__gt=since)
+    jobs = jobs_for(principal).filter(created_by_id=principal.user_id, finished_at__gt=since)
     for job in jobs.filter(status__in=[JobStatus.FAILED, JobStatus.SUCCEEDED_WITH_ERRORS])[:MOST_ITEMS]:
         failed = job.status == JobStatus.FAILED
         sentence = job.error_message or _("%(n)s rows could not be scored.") % {"n": job.n_failed}
         url = reverse("job", args=[job.pk])
         subject = job.file_name or str(job.version)
         look = ("bad", "octagon-x") if failed else ("warn", "triangle-alert")
-        yield Item(*look, subject, sentence, job.finished_at, url, _("Open the job"))
+        yield Item(*look, subject, sentence, job.finished_at or job.created_at, url, _("Open the job"))
 
 
 def newest_models(principal: Principal) -> list[RegisteredModel]:
@@ -103,6 +106,11 @@ def newest_models(principal: Principal) -> list[RegisteredModel]:
 
 def newest_endpoints(principal: Principal) -> list[Endpoint]:
     return serving.with_arms(endpoints_for(principal).order_by("-changed_sequence", "slug")[:MOST_ROWS])
+
+
+def lately(principal: Principal) -> list[AuditEvent]:
+    """The newest acts that one may read; nothing for who may not read the record."""
+    return list(selectors.audit_for(principal)[:MOST_ROWS])
 
 
 def first_steps(principal: Principal) -> list[Step]:
@@ -125,7 +133,13 @@ def first_steps(principal: Principal) -> list[Step]:
             endpoint_url,
             _("Endpoints"),
         ),
-        Step(facts["token"], _("Call it"), _("Make a token and paste the curl line of the endpoint."), reverse("tokens"), _("Make a token")),
+        Step(
+            facts["token"],
+            _("Call it"),
+            _("Make a token and paste the curl line of the endpoint."),
+            reverse("tokens"),
+            _("Make a token"),
+        ),
         Step(
             facts["moved"],
             _("Move traffic, and take it back"),
@@ -143,7 +157,7 @@ def _walked(principal: Principal) -> dict[str, Any]:
     return {
         "ready": ready.exists(),
         "serving": endpoints.exclude(live_split=None).exists(),
-        "token": selectors.tokens_for(principal).filter(user_id=principal.user_id).exists(),
+        "token": selectors.tokens_for(principal).filter(user=principal.user_id or 0).exists(),
         "moved": endpoints.filter(epoch__gt=2).exists(),
         "endpoint": endpoints.order_by("slug").first(),
     }

@@ -8,21 +8,22 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from portal.context import THEME_COOKIE, THEMES
-from portal.home import first_steps, needs_me, newest_endpoints, newest_models
-from registry.pages.access import page
+from portal.home import first_steps, lately, needs_me, newest_endpoints, newest_models
+from registry.pages.access import PageRequest, page
 from registry.pages.answers import SeeOther
 
 ONE_YEAR = 365 * 24 * 3600
 
 
 @page(GET="model.view")
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: PageRequest) -> HttpResponse:
     principal = request.principal
     context = {
         "items": needs_me(principal),
         "steps": first_steps(principal),
         "models": newest_models(principal),
         "endpoints": newest_endpoints(principal),
+        "lately": lately(principal),
     }
     return render(request, "portal/home.html", context)
 
@@ -36,7 +37,9 @@ def theme(request: HttpRequest) -> HttpResponse:
         back = "/"
     answer = SeeOther(back)
     if chosen in THEMES:
-        answer.set_cookie(THEME_COOKIE, chosen, max_age=ONE_YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+        answer.set_cookie(
+            THEME_COOKIE, chosen, max_age=ONE_YEAR, samesite="Lax", secure=request.is_secure(), httponly=True
+        )
     return answer
 
 

@@ -16,6 +16,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = accept_or_create(request.META.get("HTTP_X_REQUEST_ID"))
         request.META["HTTP_X_REQUEST_ID"] = request_id
+        # Somebody may have read the headers before: django-structlog has to find this id among them.
+        vars(request).pop("headers", None)
         request.request_id = request_id
         response = self.get_response(request)
         response["X-Request-Id"] = request_id

@@ -62,7 +62,7 @@ def get_alias(principal: Principal, name: str, alias: str) -> ModelAlias:
 def tokens_for(principal: Principal) -> QuerySet[ApiToken]:
     """One's own tokens; a superuser sees everybody's."""
     tokens = ApiToken.objects.select_related("user")
-    return tokens if principal.is_superuser else tokens.filter(user_id=principal.user_id)
+    return tokens if principal.is_superuser else tokens.filter(user_id=principal.user_id or 0)
 
 
 def audit_for(principal: Principal) -> QuerySet[AuditEvent]:

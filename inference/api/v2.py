@@ -5,7 +5,7 @@ Under gunicorn the prediction lane (`inference/serving/lane.py`) answers the inf
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -23,16 +23,12 @@ from inference.serving.dataplane import find_route
 from inference.serving.follower import Follower, follower
 from inference.serving.http import Answer, answer_infer, call_from, error_answer
 from inference.serving.sessions import session_pool
-from portal.api import as_portal_error
 from portal.lib.errors import NotFound, PortalError, TooLarge, Unavailable
-from portal.version import VERSION
+from portal.lib.version import VERSION
+from registry.access.principal import Principal
+from registry.access.requests import PageRequest
 
 _IN_PLACE = InPlace()
-
-
-def v2_exception_handler(error: Exception, context: dict[str, Any]) -> Any:
-    ours = as_portal_error(error)
-    return None if ours is None else to_django(error_answer(ours, context["request"]._request.request_id))
 
 
 def to_django(answer: Answer) -> HttpResponse:
@@ -43,19 +39,16 @@ def to_django(answer: Answer) -> HttpResponse:
 
 
 class V2View(APIView):
-    """Errors as V2 has them: `{"error": "<one sentence>", "code", "request_id"}`."""
+    """Errors are answered as V2 has them (`portal/api.py`): `{"error": "<one sentence>", "code", "request_id"}`."""
 
     actions: ClassVar[dict[str, str]] = {}
-
-    def get_exception_handler(self) -> Any:
-        return v2_exception_handler
 
 
 class PublicV2View(V2View):
     """For load balancers: says nothing about any model, so it asks for no token."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = [AllowAny]
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
 
 
 class ServerMetadata(PublicV2View):
@@ -102,7 +95,7 @@ def _served(request: Request, slug: str, version: str | None) -> tuple[Route, li
     """The endpoint's route and the versions that answer there, the largest share first; or just the pinned one."""
     serving: Follower = follower()
     serving.wait_fresh(2.0)
-    route = find_route(serving, request.user, slug)
+    route = find_route(serving, cast(Principal, request.user), slug)
     if version is not None:
         pinned = read_version(route.model_id, int(version)) if version.isascii() and version.isdigit() else None
         if pinned is None:
@@ -119,12 +112,12 @@ class Infer(V2View):
     """The handler itself asks for the token, so that both doors do the same."""
 
     actions = {"POST": "endpoint.predict"}
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = [AllowAny]
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
-        django_request = request._request
+        django_request = cast(PageRequest, request._request)
         headers = {name.lower(): value for name, value in django_request.headers.items()}
         try:
             body = _body(django_request)

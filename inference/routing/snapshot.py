@@ -60,7 +60,7 @@ def version_ref(version: ModelVersion) -> VersionRef:
         version.pk,
         version.number,
         version.sha256,
-        Signature.from_json(version.signature),
+        Signature.from_json(version.signature or {}),
         float(facts.get("run_seconds") or 1.0),
     )
 

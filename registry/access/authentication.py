@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import PermissionDenied
@@ -41,8 +42,8 @@ class PageSessionAuthentication(BaseAuthentication):
         return principal_of_user(user), None
 
     def _enforce_csrf(self, request: Request) -> None:
-        check = CSRFCheck(lambda _request: None)
+        check = CSRFCheck(lambda _request: HttpResponse())
         check.process_request(request._request)
-        reason = check.process_view(request._request, None, (), {})
+        reason = check.process_view(request._request, lambda: HttpResponse(), (), {})
         if reason:
             raise PermissionDenied(_("The CSRF token is missing or wrong: reload the page."))

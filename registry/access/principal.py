@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
     from registry.models import User
 
 AUDITOR_GROUP = "auditor"
@@ -34,7 +36,7 @@ ANONYMOUS = Principal(None, "")
 SYSTEM = Principal(None, "system", is_superuser=True)
 
 
-def principal_of_user(user: User) -> Principal:
+def principal_of_user(user: User | AnonymousUser) -> Principal:
     if not user.is_authenticated or not user.is_active:
         return ANONYMOUS
     return Principal(

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from registry.access.principal import AUDITOR_GROUP, Principal
-from registry.models import ApiToken, Membership
+from registry.models import ApiToken, Membership, User
 
 BEGINS_WITH = "swy_"
 NOTE_USE_EVERY = timedelta(minutes=1)
@@ -42,8 +42,7 @@ def principals_of_digests(digests: Iterable[str]) -> dict[str, Principal]:
     roles: dict[int, dict[int, str]] = {owner: {} for owner in owners}
     for user_id, project_id, role in Membership.objects.filter(user__in=owners).values_list("user", "project", "role"):
         roles[user_id][project_id] = role
-    through = ApiToken.user.field.related_model.groups.through
-    auditors = set(through.objects.filter(user__in=owners, group__name=AUDITOR_GROUP).values_list("user_id", flat=True))
+    auditors = set(User.objects.filter(pk__in=owners, groups__name=AUDITOR_GROUP).values_list("pk", flat=True))
     return {
         token.digest: Principal(
             token.user_id,

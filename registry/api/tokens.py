@@ -13,7 +13,7 @@ from registry import selectors
 from registry.api.base import ManagementView
 from registry.api.filters import AuditFilter
 from registry.api.serializers import AuditSerializer, NewTokenSerializer, TokenInput, TokenSerializer
-from registry.models import ApiToken, AuditEvent, User
+from registry.models import ApiToken, AuditEvent
 from registry.services import tokens
 
 
@@ -27,8 +27,7 @@ class TokenList(ManagementView, ListAPIView[ApiToken]):
     @extend_schema(request=TokenInput, responses={201: NewTokenSerializer})
     def post(self, request: Request) -> Response:
         wanted = self.checked(TokenInput, request)
-        owner = User.objects.get(pk=self.principal.user_id)
-        token, secret = tokens.create_token(self.principal, owner=owner, **wanted)
+        token, secret = tokens.create_own_token(self.principal, **wanted)
         return Response({**TokenSerializer(token).data, "token": secret}, status=status.HTTP_201_CREATED)
 
 

@@ -46,14 +46,15 @@ class VersionList(ManagementView, ListAPIView[ModelVersion]):
         raise_upload_error(request._request)
         if file is None:
             raise InvalidInput(_("Send the model as the multipart field “file”."), details={"field": "file"})
+        form = request.POST
         version = versions.upload_version(
             self.principal,
             model,
             file,
             file_name=file.name or "",
-            description=request.data.get("description", ""),
-            tags=_object(request.data.get("tags"), "tags"),
-            metrics=_object(request.data.get("metrics"), "metrics"),
+            description=form.get("description", ""),
+            tags=_object(form.get("tags"), "tags"),
+            metrics=_object(form.get("metrics"), "metrics"),
         )
         return Response(VersionSerializer(version).data, status=status.HTTP_202_ACCEPTED)
 

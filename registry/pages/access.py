@@ -11,8 +11,20 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from registry.access.principal import Principal
+from registry.models import User
 
 View = Callable[..., HttpResponse]
+
+
+class PageRequest(HttpRequest):
+    """What the middlewares have made of the request by the time that a page sees it."""
+
+    user: User
+    principal: Principal
+    htmx: HtmxDetails
 
 
 def page(**actions: str) -> Callable[[View], View]:

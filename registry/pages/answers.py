@@ -1,4 +1,4 @@
-"""What a page does after a form: go on with 303, or show the form again with the input kept and the reason beside it."""
+"""What a page does after a form: go on with 303, or show the form again, the input kept and the reason beside it."""
 
 from __future__ import annotations
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from registry.pages import selectors_pages
-from registry.pages.access import page
+from registry.pages.access import PageRequest, page
 from registry.pages.answers import show
 
 FILTERS = ("actor", "action", "object")
 
 
 @page(GET="audit.view")
-def audit(request: HttpRequest) -> HttpResponse:
+def audit(request: PageRequest) -> HttpResponse:
     filters = {name: request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in FILTERS}
     rows = selectors_pages.audit_list(request.principal, filters)
     context = {

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from portal.lib.errors import PortalError
 from registry import selectors
 from registry.access import policy
 from registry.pages import selectors_pages
-from registry.pages.access import page
+from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
 from registry.pages.forms import DescriptionForm
 from registry.services import catalog
 
 
 @page(GET="model.view")
-def models(request: HttpRequest) -> HttpResponse:
+def models(request: PageRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:200]
     sort, order = selectors_pages.order_of(request, selectors_pages.MODEL_ORDERS, "-updated")
     rows = selectors_pages.models_list(request.principal, search, order)
@@ -25,7 +25,7 @@ def models(request: HttpRequest) -> HttpResponse:
 
 
 @page(GET="model.view")
-def model(request: HttpRequest, name: str) -> HttpResponse:
+def model(request: PageRequest, name: str) -> HttpResponse:
     model = selectors.get_model(request.principal, name)
     versions = selectors_pages.page_of(request, selectors.versions_of(model))
     context = {
@@ -40,7 +40,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @page(GET="model.edit", POST="model.edit")
-def edit_model(request: HttpRequest, name: str) -> HttpResponse:
+def edit_model(request: PageRequest, name: str) -> HttpResponse:
     model = selectors.get_model(request.principal, name)
     policy.require(request.principal, "model.edit", model.project_id)
     form = DescriptionForm(request.POST or None, initial={"description": model.description})

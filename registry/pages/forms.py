@@ -12,12 +12,21 @@ from registry.access.actions import SCOPES
 INPUT = {"class": "input", "autocomplete": "off", "spellcheck": "false"}
 
 
+def choose(form: forms.Form, name: str, choices: Any) -> None:
+    """Gives a choice field what there is to choose from."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices
+
+
 class UploadForm(forms.Form):
     model = forms.CharField(
         label=_("Model"),
         max_length=128,
         help_text=_("An existing model gets its next version; a new name makes a new model."),
-        widget=forms.TextInput({**INPUT, "list": "model-names", "data-name-from-file": "", "placeholder": "fraud-score"}),
+        widget=forms.TextInput(
+            {**INPUT, "list": "model-names", "data-name-from-file": "", "placeholder": "fraud-score"}
+        ),
     )
     file = forms.FileField(label=_("ONNX file"), allow_empty_file=True)
     description = forms.CharField(
@@ -69,4 +78,4 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, endpoints: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["endpoints"].choices = [(slug, slug) for slug in endpoints]
+        choose(self, "endpoints", [(slug, slug) for slug in endpoints])

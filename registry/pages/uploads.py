@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from portal.lib.errors import NotFound, PortalError
 from registry import selectors
 from registry.access.principal import Principal
 from registry.models import ModelVersion, RegisteredModel
 from registry.pages import selectors_pages
-from registry.pages.access import page
+from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
 from registry.pages.forms import UploadForm
 from registry.services import catalog, versions
@@ -19,7 +19,7 @@ from registry.services.receiving import raise_upload_error
 
 
 @page(GET="version.upload", POST="version.upload")
-def upload(request: HttpRequest) -> HttpResponse:
+def upload(request: PageRequest) -> HttpResponse:
     posted = request.method == "POST"
     form = UploadForm(request.POST if posted else None, request.FILES if posted else None, initial=_initial(request))
     status = 200
@@ -36,7 +36,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return show(request, "registry/upload.html", context, status)
 
 
-def _initial(request: HttpRequest) -> dict[str, str]:
+def _initial(request: PageRequest) -> dict[str, str]:
     return {"model": request.GET.get("model", "")[:128]}
 
 

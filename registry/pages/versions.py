@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from portal.lib.errors import PortalError
 from registry import selectors
 from registry.access import policy
 from registry.models import ModelVersion, VersionStatus
-from registry.pages.access import page
+from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
 from registry.pages.forms import AliasForm
 from registry.pages.validation import steps_of
@@ -20,7 +20,7 @@ from registry.services import aliases
 UNDECIDED = (VersionStatus.RECEIVING, VersionStatus.VALIDATING)
 
 
-def _context(request: HttpRequest, version: ModelVersion, **more: Any) -> dict[str, Any]:
+def _context(request: PageRequest, version: ModelVersion, **more: Any) -> dict[str, Any]:
     project = version.model.project_id
     return {
         "version": version,
@@ -38,13 +38,13 @@ def _context(request: HttpRequest, version: ModelVersion, **more: Any) -> dict[s
 
 
 @page(GET="model.view")
-def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def version(request: PageRequest, name: str, number: int) -> HttpResponse:
     found = selectors.get_version(request.principal, name, number)
     return show(request, "registry/version.html", _context(request, found))
 
 
 @page(GET="model.view")
-def validation(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def validation(request: PageRequest, name: str, number: int) -> HttpResponse:
     """What the version's page asks for every second while validation runs; once decided the whole page is due."""
     found = selectors.get_version(request.principal, name, number)
     answer = show(request, "registry/_validation.html", _context(request, found))
@@ -54,7 +54,7 @@ def validation(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @page(POST="alias.set")
-def set_alias(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def set_alias(request: PageRequest, name: str, number: int) -> HttpResponse:
     found = selectors.get_version(request.principal, name, number)
     form = AliasForm(request.POST)
     status = 400
@@ -70,7 +70,7 @@ def set_alias(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @page(POST="alias.set")
-def delete_alias(request: HttpRequest, name: str, number: int, alias: str) -> HttpResponse:
+def delete_alias(request: PageRequest, name: str, number: int, alias: str) -> HttpResponse:
     found = selectors.get_version(request.principal, name, number)
     aliases.delete_alias(request.principal, found.model, alias)
     said = _("“%(alias)s” names no version any more.") % {"alias": alias}

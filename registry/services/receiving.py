@@ -5,12 +5,13 @@ Django's own handlers would write a temporary file that then had to be read and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest, HttpResponse
 
 from portal.lib.errors import PortalError
 from registry.artifacts.store import ArtifactStore, Incoming, StoredBlob
@@ -38,7 +39,7 @@ class QuarantineHandler(FileUploadHandler):
     """What goes wrong is kept on the request as `upload_error`; `taken` raises it where a view can answer."""
 
     chunk_size = 2**18
-    # Django closes an attribute of this name when the form breaks off: closing it discards the file.
+    # Django closes an attribute of this name when it gives up on the form: closing it discards the file.
     file: Incoming | None = None
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
@@ -65,6 +66,21 @@ class QuarantineHandler(FileUploadHandler):
     def upload_interrupted(self) -> None:
         if self.file is not None:
             self.file.discard()
+
+
+class DiscardBrokenUploads:
+    """Middleware. A caller who goes away while sending ends Django's parser without a word to its handlers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self.get_response(request)
+        finally:
+            for handler in request._upload_handlers:
+                if isinstance(handler, QuarantineHandler):
+                    handler.upload_interrupted()
 
 
 def raise_upload_error(request: Any) -> None:

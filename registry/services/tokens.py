@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -47,6 +48,14 @@ def create_token(
         )
         audit.record(principal, "token.created", token, details={"scopes": token.scopes, "endpoints": token.endpoints})
     return token, secret
+
+
+def create_own_token(principal: Principal, **wanted: Any) -> tuple[ApiToken, str]:
+    """As `create_token`, for the caller."""
+    owner = User.objects.filter(pk=principal.user_id or 0).first()
+    if owner is None:
+        raise NotAllowed(_("Only a person can own a token."))
+    return create_token(principal, owner=owner, **wanted)
 
 
 def _check(name: str, scopes: list[str], days: int) -> None:

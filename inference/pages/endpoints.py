@@ -1,0 +1,129 @@
+"""The list of endpoints and one endpoint's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from inference.endpoints import services
+from inference.models import Endpoint
+from inference.pages import selectors_pages
+from inference.pages.arms import Arm, arms_of
+from inference.pages.forms import EndpointForm, ReasonForm
+from inference.routing.buckets import bucket_of
+from inference.routing.split import CompiledSplit, from_json
+from inference.selectors.endpoints import activations_of, get_endpoint
+from portal.lib.errors import PortalError
+from registry import selectors
+from registry.access import policy
+from registry.models import ModelVersion
+from registry.pages.access import PageRequest, page
+from registry.pages.answers import blame, go, show
+from registry.pages.selectors_pages import model_names, order_of, page_of
+
+
+@page(GET="endpoint.view", POST="endpoint.create")
+def endpoints(request: PageRequest) -> HttpResponse:
+    models = model_names(request.principal)
+    initial = {"model": request.GET.get("model", ""), "slug": request.GET.get("slug", "")}
+    form = EndpointForm(request.POST if request.method == "POST" else None, models=models, initial=initial)
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            try:
+                endpoint = _create(request, form.cleaned_data)
+            except PortalError as error:
+                status = blame(form, error)
+            else:
+                said = _("“%(slug)s” has its address. Promote a version and it answers.") % {"slug": endpoint.slug}
+                return go(request, "endpoint", endpoint.slug, said=said)
+    return show(request, "inference/endpoints.html", {"form": form, "models": models, **_list(request)}, status)
+
+
+def _create(request: PageRequest, data: dict[str, Any]) -> Endpoint:
+    model = selectors.get_model(request.principal, data["model"])
+    return services.create_endpoint(request.principal, model, data["slug"], description=data["description"])
+
+
+def _list(request: PageRequest) -> dict[str, Any]:
+    search = request.GET.get("q", "").strip()[:200].replace("\x00", "")
+    sort, order = order_of(request, selectors_pages.ENDPOINT_ORDERS, "slug")
+    rows = page_of(request, selectors_pages.endpoints_list(request.principal, search, order))
+    rows.object_list = selectors_pages.with_arms(rows.object_list)
+    return {"page": rows, "search": search, "sort": sort}
+
+
+@page(GET="endpoint.view")
+def endpoint(request: PageRequest, slug: str) -> HttpResponse:
+    found = get_endpoint(request.principal, slug)
+    arms = arms_of(found.live_split)
+    ready = selectors_pages.ready_versions(found.model)
+    history = page_of(request, activations_of(found), 12)
+    for move in history.object_list:
+        move.arms = arms_of(move.split)
+    back_to, back_arms = selectors_pages.previous_arms(found, None)
+    context = {
+        "endpoint": found,
+        "model": found.model,
+        "arms": arms,
+        "shown": [arm for arm in arms if arm.weight_bp],
+        "page": history,
+        "last": selectors_pages.last_activation(found),
+        "ready": ready,
+        "fresh": _fresh(ready, arms),
+        "main_version": _main_version(ready, arms),
+        "back_to": back_to,
+        "back_arms": back_arms,
+        "may_deploy": policy.can(request.principal, "endpoint.deploy", found.project_id),
+        "may_delete": policy.can(request.principal, "endpoint.delete", found.project_id),
+        **where_goes(found, request.GET.get("key", "")),
+    }
+    return show(request, "inference/endpoint.html", context)
+
+
+def _fresh(ready: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
+    """The newest ready version, when it is newer than all that takes traffic."""
+    newest = ready[0] if ready else None
+    live = max((arm.version for arm in arms if arm.weight_bp), default=0)
+    return newest if newest and newest.number > live else None
+
+
+def _main_version(ready: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
+    """The version with the most traffic, whose signature the snippets show; before any traffic, the newest."""
+    if not arms:
+        return ready[0] if ready else None
+    number = max(arms, key=lambda arm: arm.weight_bp).version
+    return next((version for version in ready if version.number == number), ready[0] if ready else None)
+
+
+def where_goes(endpoint: Endpoint, key: str) -> dict[str, Any]:
+    """Which arm a routing key meets under the live split, by the data plane's own arithmetic."""
+    key = key.strip()[:256]
+    if not key or endpoint.live_split is None:
+        return {"key": key}
+    bucket = bucket_of(endpoint.salt, key)
+    variant = CompiledSplit(from_json(endpoint.live_split.table)).variant_of(bucket)
+    arm = next((arm for arm in arms_of(endpoint.live_split) if arm.key == variant), None)
+    return {"key": key, "bucket": bucket, "key_arm": arm}
+
+
+@page(GET="endpoint.delete", POST="endpoint.delete")
+def delete(request: PageRequest, slug: str) -> HttpResponse:
+    found = get_endpoint(request.principal, slug)
+    policy.require_endpoint(request.principal, "endpoint.delete", found.project_id, slug)
+    form = ReasonForm(request.POST or None, initial={"epoch": found.epoch})
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            try:
+                services.delete_endpoint(request.principal, found, reason=form.cleaned_data["reason"])
+            except PortalError as error:
+                status = blame(form, error)
+            else:
+                return go(request, "endpoints", said=_("“%(slug)s” answers no more.") % {"slug": slug})
+    context = {"endpoint": found, "arms": arms_of(found.live_split), "form": form}
+    return show(request, "inference/endpoint_delete.html", context, status)

@@ -1,0 +1,175 @@
+"""The forms that move traffic: promote, split, roll back. Each is a page of its own and the content of a dialog.
+
+All show the state now and the state after, take a reason, and carry the epoch that was shown: when somebody else was
+faster, the form comes back with the new state and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from inference.endpoints import switching
+from inference.endpoints.switching import Switched, WantedShare
+from inference.models import Endpoint
+from inference.pages import selectors_pages
+from inference.pages.arms import Arm, arms_of
+from inference.pages.forms import PromoteForm, ReasonForm, RollBackForm, SplitForm
+from inference.selectors.endpoints import get_endpoint
+from portal.lib.errors import DeadlineExceeded, PortalError
+from portal.lib.words import plain_percent, seconds
+from registry import selectors
+from registry.access import policy
+from registry.models import ModelVersion
+from registry.pages.access import PageRequest, page
+from registry.pages.answers import blame, go, show
+
+Act = Callable[[], Switched]
+
+
+def _open(request: PageRequest, slug: str) -> Endpoint:
+    endpoint = get_endpoint(request.principal, slug)
+    policy.require_endpoint(request.principal, "endpoint.deploy", endpoint.project_id, slug)
+    return endpoint
+
+
+@page(GET="endpoint.deploy", POST="endpoint.deploy")
+def promote(request: PageRequest, slug: str) -> HttpResponse:
+    endpoint = _open(request, slug)
+    ready = selectors_pages.ready_versions(endpoint.model)
+    data = request.POST if request.method == "POST" else None
+    form = PromoteForm(data, versions=ready, initial={"version": _wanted_version(request, ready, endpoint)})
+    chosen = _number(form["version"].value())
+
+    def act() -> Switched:
+        version = selectors.get_version(request.principal, endpoint.model.name, form.cleaned_data["version"])
+        return switching.promote(request.principal, endpoint, version, **_said(form))
+
+    after = [Arm("stable", chosen, 10_000)] if chosen else []
+    return _answer(request, "inference/promote.html", endpoint, form, act, {"after": after, "ready": ready})
+
+
+def _wanted_version(request: PageRequest, ready: list[ModelVersion], endpoint: Endpoint) -> int | None:
+    """The one that the link names, else the newest that does not have all traffic already."""
+    asked = _number(request.GET.get("version"))
+    if any(version.number == asked for version in ready):
+        return asked
+    full = {arm.version for arm in arms_of(endpoint.live_split) if arm.weight_bp == 10_000}
+    return next((version.number for version in ready if version.number not in full), None)
+
+
+def _number(text: Any) -> int:
+    return int(text) if str(text or "").isdecimal() and len(str(text)) < 10 else 0
+
+
+@page(GET="endpoint.deploy", POST="endpoint.deploy")
+def split(request: PageRequest, slug: str) -> HttpResponse:
+    endpoint = _open(request, slug)
+    ready = selectors_pages.ready_versions(endpoint.model)
+    live = arms_of(endpoint.live_split)
+    data = request.POST if request.method == "POST" else request.GET if "weight_stable" in request.GET else None
+    form = SplitForm(
+        data, versions=ready, live=live, initial=_proposal(live, ready, _number(request.GET.get("version")))
+    )
+    form.is_valid()
+    after = form.arms if form.is_bound else _initial_arms(form)
+    if request.method == "GET" and form.is_bound:
+        form.errors.clear()
+
+    def act() -> Switched:
+        by_number = {version.number: version for version in ready}
+        wanted = [WantedShare(arm.key, by_number[arm.version], arm.weight_bp) for arm in form.arms]
+        return switching.set_split(request.principal, endpoint, wanted, **_said(form))
+
+    return _answer(request, "inference/split.html", endpoint, form, act, {"after": after, "ready": ready})
+
+
+def _proposal(live: list[Arm], ready: list[ModelVersion], asked: int) -> dict[str, Any]:
+    """The live split; while one arm has all, a tenth for the version asked for or the newest other one."""
+    shares = {arm.key: arm for arm in live if arm.weight_bp}
+    if len(shares) == 1:
+        (only,) = shares.values()
+        numbers = [version.number for version in ready if version.number != only.version]
+        canary = asked if asked in numbers else next(iter(numbers), None)
+        if canary:
+            shares = {"stable": Arm("stable", only.version, 9_000), "canary": Arm("canary", canary, 1_000)}
+    initial: dict[str, Any] = {}
+    for key, arm in shares.items():
+        initial |= {f"version_{key}": arm.version, f"weight_{key}": plain_percent(arm.weight_bp)}
+    return initial
+
+
+def _initial_arms(form: SplitForm) -> list[Arm]:
+    start = form.initial
+    return [
+        Arm(key, start[f"version_{key}"], round(float(start[f"weight_{key}"]) * 100))
+        for key in form.keys
+        if f"weight_{key}" in start
+    ]
+
+
+@page(GET="endpoint.deploy", POST="endpoint.deploy")
+def roll_back(request: PageRequest, slug: str) -> HttpResponse:
+    endpoint = _open(request, slug)
+    asked = _number((request.POST or request.GET).get("revision")) or None
+    form = RollBackForm(request.POST if request.method == "POST" else None, initial={"revision": asked})
+    revision, after = selectors_pages.previous_arms(endpoint, asked)
+
+    def act() -> Switched:
+        wanted = form.cleaned_data["revision"]
+        return switching.roll_back(request.principal, endpoint, revision=wanted, **_said(form))
+
+    return _answer(request, "inference/rollback.html", endpoint, form, act, {"after": after, "revision": revision})
+
+
+def _said(form: ReasonForm) -> dict[str, Any]:
+    return {"reason": form.cleaned_data["reason"], "epoch": form.cleaned_data["epoch"]}
+
+
+def _answer(
+    request: PageRequest, template: str, endpoint: Endpoint, form: ReasonForm, act: Act, more: dict[str, Any]
+) -> HttpResponse:
+    status = 200
+    if request.method == "POST" and "preview" in request.POST:
+        form.errors.clear()
+    elif request.method == "POST" and form.is_valid():
+        try:
+            switched = act()
+        except DeadlineExceeded as error:
+            messages.warning(request, error.message)
+            return go(request, "endpoint", endpoint.slug)
+        except PortalError as error:
+            status = blame(form, error)
+            endpoint = get_endpoint(request.principal, endpoint.slug)
+        else:
+            return go(request, "endpoint", endpoint.slug, said=_outcome(switched))
+    elif request.method == "POST":
+        status = 400
+    return show(request, template, {"endpoint": endpoint, "form": form, **more, **_state(endpoint)}, status)
+
+
+def _state(endpoint: Endpoint) -> dict[str, Any]:
+    return {"before": arms_of(endpoint.live_split), "last": selectors_pages.last_activation(endpoint)}
+
+
+def _outcome(switched: Switched) -> str:
+    if not switched.changed:
+        return _("That was live already: nothing was changed.")
+    live = ", ".join(
+        _("version %(n)s takes %(share)s %%") % {"n": arm.version, "share": plain_percent(arm.weight_bp)}
+        for arm in arms_of(switched.endpoint.live_split)
+        if arm.weight_bp
+    )
+    converged = switched.converged
+    if not converged.processes:
+        return _("Done: %(live)s. No process is serving right now; the next one starts with it.") % {"live": live}
+    return _("Done: %(live)s. Taken over by %(n)s of %(all)s processes in %(time)s.") % {
+        "live": live,
+        "n": converged.acknowledged,
+        "all": converged.processes,
+        "time": seconds(converged.seconds),
+    }

@@ -1,0 +1,155 @@
+"""What the registry's pages show of serving. The tags stand here, in the wiring, as the registry may not know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from inference.models import Endpoint
+from inference.pages import selectors_pages
+from inference.pages.arms import Place, arms_at
+from inference.pages.snippets import snippets
+from inference.pages.tryout import TryForm, example_of, signature_of
+from portal.lib.words import number, seconds
+from portal.templatetags.ui import icon
+from registry.models import AuditEvent, ModelVersion, RegisteredModel
+
+register = template.Library()
+
+# The facts of a validation report that a page shows, in this order.
+FACTS: dict[str, Any] = {
+    "opsets": _("Opset"),
+    "ir_version": _("IR version"),
+    "producer": _("Made with"),
+    "n_nodes": _("Nodes"),
+    "n_parameters": _("Parameters"),
+    "run_seconds": _("One row takes"),
+    "dynamic_batch": _("Takes batches"),
+    "batch_coupled": _("Rows influence each other"),
+    "deterministic": _("Same answer twice"),
+}
+
+
+@register.filter
+def at(mapping: dict[Any, list[Any]], key: Any) -> list[Any]:
+    return mapping.get(key, [])
+
+
+@register.simple_tag(takes_context=True)
+def endpoints_by_model(context: dict[str, Any], models: Iterable[RegisteredModel]) -> dict[int, list[Endpoint]]:
+    return selectors_pages.endpoints_of(context["request"].principal, models)
+
+
+@register.simple_tag(takes_context=True)
+def endpoints_of(context: dict[str, Any], model: RegisteredModel) -> list[Endpoint]:
+    return endpoints_by_model(context, [model]).get(model.pk, [])
+
+
+@register.simple_tag
+def arms_by_version(versions: Iterable[ModelVersion]) -> dict[int, list[Place]]:
+    return arms_at(versions)
+
+
+@register.simple_tag
+def arms_of(version: ModelVersion) -> list[Place]:
+    return arms_at([version]).get(version.pk, [])
+
+
+@register.inclusion_tag("components/_call.html", takes_context=True)
+def call_snippets(
+    context: dict[str, Any], endpoint: Endpoint, version: ModelVersion, pinned: bool = True
+) -> dict[str, Any]:
+    signature = signature_of(version)
+    given = {signature.inputs[0].name: example_of(version)} if len(signature.inputs) == 1 else {}
+    lines = snippets(context["origin"], endpoint.slug, signature, version.number if pinned else None, given)
+    return {"snippets": lines, "endpoint": endpoint}
+
+
+@register.inclusion_tag("inference/_try.html", takes_context=True)
+def try_form(context: dict[str, Any], version: ModelVersion) -> dict[str, Any]:
+    form = context.get("try_form") or TryForm(version)
+    return {"request": context["request"], "form": form, "version": version, "result": context.get("result")}
+
+
+@register.filter
+def shown_facts(facts: dict[str, Any] | None) -> list[tuple[Any, str]]:
+    """What is known of the file, as (label, text)."""
+    known = facts or {}
+    return [(label, _fact(name, known[name])) for name, label in FACTS.items() if known.get(name) not in (None, "", [])]
+
+
+def _fact(name: str, value: Any) -> str:
+    if name == "run_seconds":
+        return seconds(value)
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    if isinstance(value, int):
+        return number(value)
+    if isinstance(value, dict):
+        return ", ".join(str(part) if key == "ai.onnx" else f"{key} {part}" for key, part in value.items())
+    return str(value)[:120]
+
+
+FORM_TAGS = ("features", "classes", "example")
+
+
+@register.filter
+def shown_tags(tags: dict[str, str]) -> list[tuple[str, str]]:
+    """All tags but those that only shape the Try-it form."""
+    return [(key, value) for key, value in tags.items() if key not in FORM_TAGS]
+
+
+@register.filter
+def metric(value: float) -> str:
+    """At most four significant decimals."""
+    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1000 else number(round(value))
+
+
+AUDIT_ICONS = {
+    "endpoint.promoted": ("rocket", ""),
+    "endpoint.split_changed": ("split", ""),
+    "endpoint.rolled_back": ("undo-2", ""),
+    "version.rejected": ("octagon-x", ""),
+    "version.ready": ("circle-check", ""),
+}
+AUDIT_KINDS = {
+    "model": "box",
+    "version": "file-box",
+    "alias": "tag",
+    "endpoint": "waypoints",
+    "job": "list-checks",
+    "token": "key-round",
+}
+
+
+@register.simple_tag
+def audit_icon(action: str) -> SafeString:
+    name, extra = AUDIT_ICONS.get(action, (AUDIT_KINDS.get(action.partition(".")[0], "circle-dot"), ""))
+    return icon(name, f"icon-s {extra}".strip())
+
+
+@register.simple_tag
+def audit_object(event: AuditEvent) -> SafeString:
+    """The object's name, with a link to its page where it has one."""
+    url = _page_of(event.object_type, event.object_id, event.object_name)
+    short = f"{event.object_name[:8]}…" if event.object_type == "BatchJob" else event.object_name
+    name = format_html("<bdi>{}</bdi>", short)
+    return format_html('<a href="{}">{}</a>', url, name) if url else name
+
+
+def _page_of(kind: str, object_id: str, name: str) -> str:
+    """The address of an audited object; empty for what has no page. Names are as they were at the time."""
+    if kind == "Endpoint":
+        return reverse("endpoint", args=[name])
+    if kind == "RegisteredModel":
+        return reverse("model", args=[name])
+    if kind == "BatchJob":
+        return reverse("job", args=[object_id])
+    model, _space, number = name.rpartition(" v")
+    return reverse("version", args=[model, int(number)]) if kind == "ModelVersion" and number.isdecimal() else ""
