@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +46,14 @@ def rail(path: str) -> list[dict[str, Any]]:
     return entries
 
 
+def origin(request: HttpRequest) -> str:
+    """Where the snippets point. The page that refuses a wrong Host is rendered too, and then there is none to trust."""
+    try:
+        return f"{request.scheme}://{request.get_host()}"
+    except DisallowedHost:
+        return ""
+
+
 def portal(request: HttpRequest) -> dict[str, Any]:
     """`layout` is the bare dialog when htmx asks for the content of one, else the whole page."""
     htmx = getattr(request, "htmx", None)
@@ -54,5 +63,5 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "rail": rail(request.path),
         "layout": "dialog.html" if htmx else "base.html",
         "in_dialog": in_dialog,
-        "origin": f"{request.scheme}://{request.get_host()}",
+        "origin": origin(request),
     }

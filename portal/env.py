@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -26,6 +27,15 @@ env = environ.Env()
 def data_dir() -> Path:
     """The folder that holds everything that is not code; relative paths count from the checkout."""
     return (BASE_DIR / env.str("PORTAL_DATA_DIR", default="var")).resolve()
+
+
+def database(default: str) -> dict[str, Any]:
+    """Django's settings from DATABASE_URL. A socket's folder (`?host=/run/...`) goes where `dbshell` looks for it too."""
+    settings: dict[str, Any] = env.db_url("DATABASE_URL", default=default)
+    options = settings.get("OPTIONS", {})
+    if "host" in options:
+        settings["HOST"] = options.pop("host")
+    return settings
 
 
 def celery_broker_url(redis_url: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from portal.api import json_error
-from portal.lib.errors import InvalidInput, NotAllowed, NotFound, PortalError
+from portal.lib.errors import InvalidInput, NotAllowed, NotFound, PortalError, Unavailable
 
 API_PATHS = ("/api/", "/v2", "/v1/")
 
@@ -18,6 +20,14 @@ def _answer(request: HttpRequest, error: PortalError) -> HttpResponse:
     if request.path.startswith(API_PATHS):
         return json_error(request, error)
     return render(request, "errors/error.html", {"error": error}, status=error.status)
+
+
+def store_away() -> Unavailable:
+    return Unavailable(
+        _("The database does not answer right now. Predictions go on; try this again in a moment."),
+        code="store_away",
+        retry_after=5,
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -37,4 +47,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
+    if isinstance(sys.exception(), (OperationalError, InterfaceError)):
+        return _answer(request, store_away())
     return _answer(request, PortalError(_("Something went wrong on our side. It was logged under this request's id.")))

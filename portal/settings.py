@@ -6,7 +6,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
-from portal.env import BASE_DIR, celery_broker_url, data_dir, env
+from portal.env import BASE_DIR, celery_broker_url, data_dir, database, env
 from portal.local.secret import read_or_create
 from portal.logs import LOGGING, configure_structlog
 from portal.schedule import SCHEDULE
@@ -86,10 +86,10 @@ TEMPLATES = [
 
 # --- stores -----------------------------------------------------------------------------------------------------------
 # A connection lives as long as its thread: one is opened per thread of the web process, not per request.
-DATABASES = {"default": {**env.db_url("DATABASE_URL", default="postgres:///slipway"), "CONN_MAX_AGE": None}}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": {**database("postgres:///slipway"), "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}}
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 2}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -201,6 +201,10 @@ CELERY = {
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
         "socket_keepalive": True,
+        # A broker that is dead or hangs must not hold up who rings it.
+        "max_retries": 0,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 3,
     },
     "accept_content": ["json"],
     "task_serializer": "json",

@@ -16,11 +16,14 @@ class ShareSerializer(serializers.Serializer[Any]):
 
 
 class LiveSplitSerializer(serializers.ModelSerializer[TrafficSplit]):
+    """`buckets` holds `[lo, hi, variant]`: with the endpoint's `salt` a client can tell where a routing key goes."""
+
     shares = ShareSerializer(many=True)
+    buckets = serializers.ListField(source="table", child=serializers.ListField())
 
     class Meta:
         model = TrafficSplit
-        fields = ["revision", "shares", "reason", "created_at"]
+        fields = ["revision", "shares", "buckets", "reason", "created_at"]
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
@@ -31,7 +34,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
 
     class Meta:
         model = Endpoint
-        fields = ["slug", "model", "project", "description", "epoch", "live_split", "created_by", "created_at"]
+        fields = ["slug", "model", "project", "description", "salt", "epoch", "live_split", "created_by", "created_at"]
 
 
 class EndpointInput(serializers.Serializer[Any]):

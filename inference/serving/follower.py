@@ -87,6 +87,10 @@ class Follower:
                     self._wait_for_hint()
             except (DatabaseError, InterfaceError, OSError) as error:
                 self._lost(error)
+            except Exception as error:
+                # The thread must live as long as its process: without it nothing here learns of a switch any more.
+                log.exception("follower_failed")
+                self._lost(error)
         self._leave()
 
     def _listen(self) -> None:
@@ -94,12 +98,14 @@ class Follower:
             cursor.execute(f"LISTEN {CHANNEL}")
 
     def _wait_for_hint(self) -> None:
-        raw = connection.connection
-        with selectors.DefaultSelector() as selector:
-            selector.register(raw, selectors.EVENT_READ)
-            selector.select(0 if self._loads else TICK_SECONDS)
-        raw.poll()
-        raw.notifies.clear()
+        # The driver's own errors would not be recognised in `_run`.
+        with connection.wrap_database_errors:
+            raw = connection.connection
+            with selectors.DefaultSelector() as selector:
+                selector.register(raw, selectors.EVENT_READ)
+                selector.select(0 if self._loads else TICK_SECONDS)
+            raw.poll()
+            raw.notifies.clear()
 
     def _tick(self) -> None:
         asked_at = time.monotonic()

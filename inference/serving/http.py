@@ -37,8 +37,13 @@ def call_from(slug: str, version: str | None, headers: Mapping[str, str], body: 
         raise UnsupportedMedia("Send the body as application/json in UTF-8.")
     if "inference-header-content-length" in headers:
         raise v2.binary_not_supported()
-    key = headers.get("x-routing-key")
-    return InferCall(slug, version, body, bearer_token(headers.get("authorization")), key[:MAX_ROUTING_KEY] if key else None)
+    return InferCall(slug, version, body, bearer_token(headers.get("authorization")), routing_key(headers))
+
+
+def routing_key(headers: Mapping[str, str]) -> str | None:
+    """Both doors hand header bytes on as Latin-1; the caller meant UTF-8, as in the documented formula."""
+    value = headers.get("x-routing-key", "")[:MAX_ROUTING_KEY]
+    return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,7 @@ def _make(cluster: Path, programs: PostgresPrograms, account: Account | None, lo
     draft.mkdir(mode=0o700)
     give(draft, account)
     target = reach(draft, account)
-    locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if programs.major >= 17 else ()
-    options = ("-U", USER, "-E", "UTF8", "--locale=C", *locale, "--auth=trust", *(() if durable else ("--no-sync",)))
+    options = ("-U", USER, "-E", "UTF8", *_locale(programs), "--auth=trust", *(() if durable else ("--no-sync",)))
     with open(log, "ab") as out:
         status = subprocess.call(
             [str(programs.folder / "initdb"), "-D", target.path, *options],
@@ -76,3 +76,10 @@ def _make(cluster: Path, programs: PostgresPrograms, account: Account | None, lo
     if cluster.exists():
         cluster.rmdir()
     os.replace(draft, cluster)
+
+
+def _locale(programs: PostgresPrograms) -> tuple[str, ...]:
+    """Sorts by code point, yet knows the upper and lower case of every script. It must not depend on the machine."""
+    if programs.major >= 17:
+        return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    return ("--locale=C", "--lc-ctype=C.UTF-8") if sys.platform == "linux" else ("--locale=C",)

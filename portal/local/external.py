@@ -10,7 +10,7 @@ import environ
 import psycopg2
 import redis
 
-from portal.local.console import CannotStart
+from portal.local.console import CannotStart, say
 from portal.local.supervisor import Supervisor
 
 _WAIT_SECONDS = 30.0
@@ -23,12 +23,15 @@ def wait_until_they_answer(supervisor: Supervisor) -> None:
 
 
 def _wait(supervisor: Supervisor, variable: str, url: str, ask: Callable[[str], str]) -> None:
-    trouble: list[str] = []
+    trouble = [ask(url)]
+    if not trouble[0]:
+        return
 
     def answers() -> bool:
         trouble[:] = [ask(url)]
         return not trouble[0]
 
+    say(f"Waiting for the store that {variable} names ...")
     try:
         supervisor.wait_for(answers, _WAIT_SECONDS, variable)
     except CannotStart:

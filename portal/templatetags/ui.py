@@ -156,6 +156,9 @@ def field(bound: BoundField, **extra: Any) -> dict[str, Any]:
     if bound.errors:
         described.append(f"{bound.id_for_label}-error")
     attrs = {name.replace("_", "-"): value for name, value in extra.items() if name not in ("unit", "label_hidden")}
+    if bound.errors:
+        # Brings the field into view; of several the browser takes the first.
+        attrs["autofocus"] = ""
     if described:
         attrs["aria-describedby"] = " ".join(described)
     return {"field": bound, "widget": bound.as_widget(attrs=attrs), **extra}

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from portal.lib.errors import NotAuthenticated
 from registry.access.principal import Principal, principal_of_user
-from registry.access.tokens import note_use, principal_of_token
+from registry.access.tokens import digest_of, note_use, principal_of_token
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -24,7 +24,7 @@ class TokenAuthentication(BaseAuthentication):
         principal = principal_of_token(token.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
             raise NotAuthenticated(_("This token is unknown, expired or revoked."), code="invalid_token")
-        note_use(principal)
+        note_use([digest_of(token.strip())])
         return principal, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -19,6 +19,7 @@ from registry.models import ApiToken, Membership, User
 
 BEGINS_WITH = "swy_"
 NOTE_USE_EVERY = timedelta(minutes=1)
+MOST_IN_USE = 1000
 
 
 def new_secret() -> tuple[str, str]:
@@ -63,9 +64,15 @@ def principal_of_token(token: str) -> Principal | None:
     return principals_of_digests([digest]).get(digest)
 
 
-def note_use(principal: Principal) -> None:
+def note_use(digests: Iterable[str]) -> None:
     """Keeps `last_used_at` to the minute, so that a busy token does not write on every request."""
     now = timezone.now()
-    ApiToken.objects.filter(prefix=principal.token_prefix).filter(
-        Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY)
-    ).update(last_used_at=now)
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY)
+    ApiToken.objects.filter(stale, digest__in=list(digests)).update(last_used_at=now)
+
+
+def digests_in_use(seconds: float) -> set[str]:
+    """The live tokens that were used within the last `seconds`, at most a thousand."""
+    since = timezone.now() - timedelta(seconds=seconds)
+    live = ApiToken.objects.filter(last_used_at__gt=since, revoked_at=None)
+    return set(live.order_by("-last_used_at").values_list("digest", flat=True)[:MOST_IN_USE])

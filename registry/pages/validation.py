@@ -51,7 +51,8 @@ def _running(version: ModelVersion) -> list[Step]:
     begun = {step["name"]: datetime.fromisoformat(step["at"]) for step in version.steps}
     order = [name for name in STEPS if name in begun]
     ends = [*(begun[name] for name in order[1:]), timezone.now()]
-    spent = {name: (end - begun[name]).total_seconds() for name, end in zip(order, ends, strict=True)}
+    # Before the first step there is one end too many.
+    spent = {name: (end - begun[name]).total_seconds() for name, end in zip(order, ends, strict=False)}
     last = order[-1] if order else None
     return [
         _step(name, "waiting" if name not in begun else "now" if name == last else "done", spent.get(name))
