@@ -1,4 +1,4 @@
-"""The back office of serving: to be read only, because traffic moves through services with their checks and their record."""
+"""The back office of serving, read only: traffic moves through services, with their checks and their record."""
 
 from __future__ import annotations
 

@@ -13,10 +13,9 @@ from a2wsgi import WSGIMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-from portal.wsgi import application as django_application  # noqa: E402  Django first: what follows needs its settings.
-
-from inference.serving.follower import follower, stop_follower  # noqa: E402
-from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
+from inference.serving.follower import follower, stop_follower
+from inference.serving.lane import PredictionLane, Receive, Scope, Send
+from portal.wsgi import application as django_application
 
 PAGE_THREADS = 12
 # Any: a2wsgi spells out the types of ASGI where the lane is content with mappings.

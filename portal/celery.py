@@ -13,7 +13,6 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from portal.local import announce  # noqa: F401  Connects the signals that say when worker and beat are at work.
 
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 
 
 @register(Tags.security)
 def check_secret_key(**_: Any) -> list[CheckMessage]:
     if len(settings.SECRET_KEY) < 32:
-        return [Error("The secret key is too short.", hint="Set PORTAL_SECRET_KEY to 50 random characters.", id="portal.E001")]
+        return [
+            Error(
+                "The secret key is too short.", hint="Set PORTAL_SECRET_KEY to 50 random characters.", id="portal.E001"
+            )
+        ]
     return []
 
 
@@ -19,7 +24,9 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
 def check_limits(**_: Any) -> list[CheckMessage]:
     names = ("PORTAL_MAX_UPLOAD_BYTES", "PORTAL_MAX_BODY_BYTES", "PORTAL_SESSION_BUDGET_BYTES", "PORTAL_LEASE_SECONDS")
     return [
-        Error(f"{name} has to be above zero.", hint=f"Leave {name} out, or give it a sensible number.", id="portal.E002")
+        Error(
+            f"{name} has to be above zero.", hint=f"Leave {name} out, or give it a sensible number.", id="portal.E002"
+        )
         for name in names
         if getattr(settings, name) <= 0
     ]
@@ -30,7 +37,7 @@ def check_https(**_: Any) -> list[CheckMessage]:
     if settings.HTTPS:
         return []
     return [
-        Warning("Cookies travel without HTTPS.", hint="Put TLS in front and set PORTAL_HTTPS=true.", id="portal.W001")
+        CheckWarning("Cookies travel without TLS.", hint="Put TLS in front and set PORTAL_HTTPS=true.", id="portal.W001")
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reads the settings' raw values from the environment, where any secret `X` may also come as a file named by `X_FILE`."""
+"""Reads raw values from the environment, where any secret `X` may also come as a file named by `X_FILE`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def data_dir() -> Path:
 
 
 def database(default: str) -> dict[str, Any]:
-    """Django's settings from DATABASE_URL. A socket's folder (`?host=/run/...`) goes where `dbshell` looks for it too."""
+    """Django's settings from DATABASE_URL. A socket's folder (`?host=/run/...`) goes where `dbshell` looks too."""
     settings: dict[str, Any] = env.db_url("DATABASE_URL", default=default)
     options = settings.get("OPTIONS", {})
     if "host" in options:

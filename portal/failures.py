@@ -39,7 +39,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _answer(request, NotAllowed(_("This form has expired: go back, reload the page and send it again."), code="csrf"))
+    return _answer(
+        request, NotAllowed(_("This form has expired: go back, reload the page and send it again."), code="csrf")
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -18,7 +18,7 @@ class RequestIdMiddleware:
         request.META["HTTP_X_REQUEST_ID"] = request_id
         # Somebody may have read the headers before: django-structlog has to find this id among them.
         vars(request).pop("headers", None)
-        request.request_id = request_id
+        request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response

@@ -8,7 +8,7 @@ from kombu import Queue
 
 from portal.env import BASE_DIR, celery_broker_url, data_dir, database, env
 from portal.local.secret import read_or_create
-from portal.logs import LOGGING, configure_structlog
+from portal.logs import configure_structlog
 from portal.schedule import SCHEDULE
 
 DATA_DIR = data_dir()

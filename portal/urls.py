@@ -20,7 +20,9 @@ admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 # Swagger UI writes style attributes; scripts stay as strict as everywhere.
-swagger_page = csp_update({"style-src": ["'unsafe-inline'"]})(SpectacularSwaggerSplitView.as_view(url_name="api-schema"))
+swagger_page = csp_update({"style-src": ["'unsafe-inline'"]})(
+    SpectacularSwaggerSplitView.as_view(url_name="api-schema")
+)
 # For pages that name no icon of their own: the admin's, and Swagger's.
 _icon_url = lazy(staticfiles_storage.url, str)("portal/img/favicon.svg")
 favicon = login_not_required(RedirectView.as_view(url=_icon_url))

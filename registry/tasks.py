@@ -17,7 +17,9 @@ from registry.services.doorbell import ring
 log = structlog.get_logger(__name__)
 ABANDONED_AFTER_SECONDS = 24 * 3600
 LOST = Rejection("validation_lost", "Validating this file ended its worker three times, so it is not taken.")
-MISSING = Rejection("artifact_missing", "The bytes of this version are not in the store any more: upload the file again.")
+MISSING = Rejection(
+    "artifact_missing", "The bytes of this version are not in the store any more: upload the file again."
+)
 
 
 @shared_task(queue="validation", soft_time_limit=240, time_limit=300)

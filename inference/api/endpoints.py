@@ -130,9 +130,7 @@ class Split(EndpointView):
             for share in wanted["shares"]
         ]
         return self.switched(
-            switching.set_split(
-                self.principal, endpoint, shares, reason=wanted["reason"], epoch=epoch_of(request)
-            )
+            switching.set_split(self.principal, endpoint, shares, reason=wanted["reason"], epoch=epoch_of(request))
         )
 
 

@@ -97,7 +97,7 @@ class SplitSerializer(serializers.ModelSerializer[TrafficSplit]):
     """One revision of the history, with every time that it went live."""
 
     shares = ShareSerializer(many=True)
-    parent = serializers.IntegerField(source="parent.revision", default=None)
+    parent = serializers.IntegerField(source="parent.revision", default=None)  # type: ignore[assignment]
     created_by = serializers.CharField(source="created_by.username", default=None)
     live = serializers.SerializerMethodField()
     activations = ActivationSerializer(many=True)

@@ -112,7 +112,8 @@ def _check_versions(endpoint: Endpoint, versions: Sequence[ModelVersion]) -> Non
     for version in versions:
         if version.model_id != endpoint.model_id:
             raise InvalidInput(
-                _("“%(version)s” is no version of this endpoint's model.") % {"version": version}, code="foreign_version"
+                _("“%(version)s” is no version of this endpoint's model.") % {"version": version},
+                code="foreign_version",
             )
         if version.status != VersionStatus.READY:
             raise Conflict(
@@ -134,12 +135,16 @@ def _target(endpoint: Endpoint, revision: int | None) -> TrafficSplit:
     live = endpoint.live_split
     if revision is None:
         if live is None or live.parent is None:
-            raise Conflict(_("There is nothing to roll back to: no split was live before this one."), code="no_previous")
+            raise Conflict(
+                _("There is nothing to roll back to: no split was live before this one."), code="no_previous"
+            )
         return live.parent
     target = endpoint.splits.filter(revision=revision).first() if 0 < revision < 2**31 else None
     if target is None:
         raise InvalidInput(
-            _("This endpoint has no revision %(n)s.") % {"n": revision}, code="unknown_revision", details={"field": "revision"}
+            _("This endpoint has no revision %(n)s.") % {"n": revision},
+            code="unknown_revision",
+            details={"field": "revision"},
         )
     if live is not None and target.pk == live.pk:
         raise Conflict(_("Revision %(n)s is live already.") % {"n": revision}, code="already_live")
@@ -164,9 +169,7 @@ def _lock(endpoint: Endpoint, expected: int) -> tuple[int, Endpoint]:
     return sequence, locked
 
 
-def _new_split(
-    principal: Principal, endpoint: Endpoint, wanted: Sequence[WantedShare], reason: str
-) -> TrafficSplit:
+def _new_split(principal: Principal, endpoint: Endpoint, wanted: Sequence[WantedShare], reason: str) -> TrafficSplit:
     shares = [Share(share.variant, share.weight_bp) for share in wanted]
     live = endpoint.live_split
     endpoint.last_revision += 1

@@ -1,4 +1,4 @@
-"""Before traffic moves: every serving process loads the versions, or says why it cannot, and nothing has changed yet."""
+"""Before traffic moves, every serving process loads the versions, or says why it cannot while nothing has changed."""
 
 from __future__ import annotations
 

@@ -6,158 +6,213 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inference', '0001_initial'),
-        ('registry', '0001_initial'),
+        ("inference", "0001_initial"),
+        ("registry", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='batchjob',
-            name='created_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="batchjob",
+            name="created_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='batchjob',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='registry.project'),
+            model_name="batchjob",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="registry.project"
+            ),
         ),
         migrations.AddField(
-            model_name='batchjob',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='registry.modelversion'),
+            model_name="batchjob",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="registry.modelversion"
+            ),
         ),
         migrations.AddField(
-            model_name='batchchunk',
-            name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='inference.batchjob'),
+            model_name="batchchunk",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="inference.batchjob"
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='created_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="endpoint",
+            name="created_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='endpoints', to='registry.registeredmodel'),
+            model_name="endpoint",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="endpoints", to="registry.registeredmodel"
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='endpoints', to='registry.project'),
+            model_name="endpoint",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="endpoints", to="registry.project"
+            ),
         ),
         migrations.AddField(
-            model_name='batchjob',
-            name='endpoint',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='inference.endpoint'),
+            model_name="batchjob",
+            name="endpoint",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="jobs",
+                to="inference.endpoint",
+            ),
         ),
         migrations.AddField(
-            model_name='splitactivation',
-            name='actor',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="splitactivation",
+            name="actor",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='splitactivation',
-            name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activations', to='inference.endpoint'),
+            model_name="splitactivation",
+            name="endpoint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="activations", to="inference.endpoint"
+            ),
         ),
         migrations.AddField(
-            model_name='trafficsplit',
-            name='created_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="trafficsplit",
+            name="created_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='trafficsplit',
-            name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='splits', to='inference.endpoint'),
+            model_name="trafficsplit",
+            name="endpoint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="splits", to="inference.endpoint"
+            ),
         ),
         migrations.AddField(
-            model_name='trafficsplit',
-            name='parent',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inference.trafficsplit'),
+            model_name="trafficsplit",
+            name="parent",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="inference.trafficsplit"
+            ),
         ),
         migrations.AddField(
-            model_name='trafficshare',
-            name='split',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='shares', to='inference.trafficsplit'),
+            model_name="trafficshare",
+            name="split",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="shares", to="inference.trafficsplit"
+            ),
         ),
         migrations.AddField(
-            model_name='splitactivation',
-            name='split',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='activations', to='inference.trafficsplit'),
+            model_name="splitactivation",
+            name="split",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="activations", to="inference.trafficsplit"
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='live_split',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inference.trafficsplit'),
+            model_name="endpoint",
+            name="live_split",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="inference.trafficsplit",
+            ),
         ),
         migrations.AddField(
-            model_name='variant',
-            name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variants', to='inference.endpoint'),
+            model_name="variant",
+            name="endpoint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="variants", to="inference.endpoint"
+            ),
         ),
         migrations.AddField(
-            model_name='variant',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='variants', to='registry.modelversion'),
+            model_name="variant",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="variants", to="registry.modelversion"
+            ),
         ),
         migrations.AddField(
-            model_name='trafficshare',
-            name='variant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='inference.variant'),
+            model_name="trafficshare",
+            name="variant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="shares", to="inference.variant"
+            ),
         ),
         migrations.AddField(
-            model_name='warmrequest',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='registry.modelversion'),
+            model_name="warmrequest",
+            name="version",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="registry.modelversion"),
         ),
         migrations.AddIndex(
-            model_name='batchchunk',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['job', 'first_row'], name='chunk_to_claim'),
+            model_name="batchchunk",
+            index=models.Index(
+                condition=models.Q(("status", "queued")), fields=["job", "first_row"], name="chunk_to_claim"
+            ),
         ),
         migrations.AddIndex(
-            model_name='batchchunk',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['lease_expires_at'], name='chunk_under_lease'),
+            model_name="batchchunk",
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["lease_expires_at"], name="chunk_under_lease"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batchchunk',
-            constraint=models.UniqueConstraint(fields=('job', 'first_row'), name='chunk_once_per_job'),
+            model_name="batchchunk",
+            constraint=models.UniqueConstraint(fields=("job", "first_row"), name="chunk_once_per_job"),
         ),
         migrations.AddIndex(
-            model_name='batchjob',
-            index=models.Index(fields=['status', 'created_at'], name='job_by_status'),
+            model_name="batchjob",
+            index=models.Index(fields=["status", "created_at"], name="job_by_status"),
         ),
         migrations.AddConstraint(
-            model_name='batchjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('created_by', 'idempotency_key'), name='idempotency_key_once_per_user'),
+            model_name="batchjob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("created_by", "idempotency_key"),
+                name="idempotency_key_once_per_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trafficsplit',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'revision'), name='revision_once_per_endpoint'),
+            model_name="trafficsplit",
+            constraint=models.UniqueConstraint(fields=("endpoint", "revision"), name="revision_once_per_endpoint"),
         ),
         migrations.AddConstraint(
-            model_name='splitactivation',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'epoch'), name='one_activation_per_epoch'),
+            model_name="splitactivation",
+            constraint=models.UniqueConstraint(fields=("endpoint", "epoch"), name="one_activation_per_epoch"),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('slug',), name='slug_once_among_the_living'),
+            model_name="endpoint",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None)), fields=("slug",), name="slug_once_among_the_living"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'key', 'version'), name='variant_once'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(fields=("endpoint", "key", "version"), name="variant_once"),
         ),
         migrations.AddConstraint(
-            model_name='trafficshare',
-            constraint=models.UniqueConstraint(fields=('split', 'variant'), name='share_once_per_split'),
+            model_name="trafficshare",
+            constraint=models.UniqueConstraint(fields=("split", "variant"), name="share_once_per_split"),
         ),
         migrations.AddConstraint(
-            model_name='trafficshare',
-            constraint=models.CheckConstraint(condition=models.Q(('weight_bp__lte', 10000)), name='share_at_most_all'),
+            model_name="trafficshare",
+            constraint=models.CheckConstraint(condition=models.Q(("weight_bp__lte", 10000)), name="share_at_most_all"),
         ),
     ]

@@ -90,6 +90,9 @@ class TrafficShare(models.Model):
             models.CheckConstraint(condition=models.Q(weight_bp__lte=10_000), name="share_at_most_all"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.variant} · {self.weight_bp} bp"
+
 
 class SplitActivation(models.Model):
     """One move of the live pointer: append-only, one row per epoch. The last three fields say how it converged."""
@@ -114,3 +117,6 @@ class SplitActivation(models.Model):
     class Meta:
         ordering = ["-epoch"]
         constraints = [models.UniqueConstraint(fields=["endpoint", "epoch"], name="one_activation_per_epoch")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.slug} e{self.epoch} {self.kind}"

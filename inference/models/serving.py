@@ -10,9 +10,12 @@ from registry.models import ModelVersion
 
 
 class RoutingState(models.Model):
-    """The single row whose `sequence` numbers every change of routing. Its row lock makes commit order = sequence order."""
+    """The single row whose `sequence` numbers each change of routing. Its lock makes commit order = sequence order."""
 
     sequence = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.sequence)
 
 
 class ServingProcess(models.Model):
@@ -32,6 +35,9 @@ class ServingProcess(models.Model):
     n_sessions = models.PositiveIntegerField(default=0)
     session_bytes = models.BigIntegerField(default=0)
 
+    def __str__(self) -> str:
+        return f"{self.host} {self.pid}"
+
 
 class WarmRequest(models.Model):
     """Asks every serving process to load a version before traffic is switched to it."""
@@ -39,3 +45,6 @@ class WarmRequest(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE)
     sequence = models.BigIntegerField(db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.version} · {self.sequence}"

@@ -1,12 +1,12 @@
-"""What Prometheus reads at `/metrics`. With PROMETHEUS_MULTIPROC_DIR set, every process counts into files of that folder."""
+"""What Prometheus reads at `/metrics`. With PROMETHEUS_MULTIPROC_DIR set, each process counts into files there."""
 
 from __future__ import annotations
 
 import os
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -14,7 +14,10 @@ PREDICTIONS = Counter(
     "slipway_predictions", "Predictions answered, by HTTP status.", ["endpoint", "version", "variant", "status"]
 )
 SECONDS = Histogram(
-    "slipway_prediction_seconds", "From the whole body read to the answer made.", ["endpoint", "version"], buckets=_BUCKETS
+    "slipway_prediction_seconds",
+    "From the whole body read to the answer made.",
+    ["endpoint", "version"],
+    buckets=_BUCKETS,
 )
 
 

@@ -121,10 +121,9 @@ def _size(ranges: Iterable[BucketRange]) -> int:
 def _joined(ranges: Iterable[BucketRange]) -> list[BucketRange]:
     """The same buckets in ascending order, neighbours made one."""
     joined: list[BucketRange] = []
-    for lo, hi, variant in sorted(ranges):
-        if joined and joined[-1].hi == lo:
-            lo = joined.pop().lo
-        joined.append(BucketRange(lo, hi, variant))
+    for piece in sorted(ranges):
+        lo = joined.pop().lo if joined and joined[-1].hi == piece.lo else piece.lo
+        joined.append(piece._replace(lo=lo))
     return joined
 
 

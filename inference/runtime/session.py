@@ -41,7 +41,7 @@ class ModelSession:
         """The outputs in the order asked for, or in the signature's. Raises Unprocessable if the model refuses."""
         try:
             return self._session.run(outputs or self._outputs, inputs, self._options)
-        except Exception as error:  # noqa: BLE001  ONNX Runtime's errors share no base class.
+        except Exception as error:
             raise _refusal(error) from None
 
 
@@ -50,7 +50,7 @@ def load_session(path: str | Path, signature: Signature, *, threads: int = 1) ->
     try:
         session = ort.InferenceSession(str(path), _options(threads), providers=PROVIDERS)
         size = Path(path).stat().st_size
-    except Exception:  # noqa: BLE001  As above; what went wrong was said at validation, here it would only leak paths.
+    except Exception:
         raise _not_loadable() from None
     if _names_and_types(session) != _expected(signature):
         raise _not_loadable()

@@ -1,7 +1,7 @@
-"""Where the prediction path waits, when it must: two small thread pools per process, so that the event loop never does.
+"""Where the prediction path waits, when it must: two thread pools per process, so that the event loop never does.
 
-`ask` runs look-ups in PostgreSQL and session loads; `compute` runs heavy models, as many at once as there are cores, with
-a bounded queue in front that refuses early instead of growing.
+`ask` runs look-ups in PostgreSQL and session loads; `compute` runs heavy models, as many at once as there are
+cores, with a bounded queue in front that refuses early instead of growing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class InThreads:
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         if self._n_waiting >= MOST_WAITING:
-            raise Unavailable("Too many predictions are waiting: try again in a moment.", code="overloaded", retry_after=1)
+            raise Unavailable(
+                "Too many predictions are waiting: try again in a moment.", code="overloaded", retry_after=1
+            )
         self._n_waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._computing, function, *args)

@@ -42,7 +42,7 @@ class InferCall:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which version answers, and why: `pinned`, `key` (the caller's routing key), `random` or `only` (one arm has all)."""
+    """Which version answers, and why: `pinned`, `key` (the caller's), `random`, or `only` where one arm has all."""
 
     route: Route
     variant: str
@@ -63,7 +63,9 @@ async def infer(call: InferCall, waiting: Waiting) -> Predicted:
     principal = await _authenticate(serving, call.token, waiting)
     stale_seconds = None if serving.holds_lease() else await _make_fresh(serving, waiting)
     route = find_route(serving, principal, call.slug)
-    chosen = _choose(route, call.routing_key) if call.version is None else await _pin(serving, route, call.version, waiting)
+    chosen = (
+        _choose(route, call.routing_key) if call.version is None else await _pin(serving, route, call.version, waiting)
+    )
     version = chosen.version
     session = session_pool().get(version.sha256)
     if session is None:
@@ -103,7 +105,9 @@ def find_route(serving: Follower, principal: Principal, slug: str) -> Route:
     if route is None or hidden or not (principal.is_superuser or route.project_id in principal.roles):
         raise NotFound(f"There is no endpoint “{slug[:64]}”.", code="endpoint_not_found")
     if principal.scopes is not None and PREDICT.scope not in principal.scopes:
-        raise NotAllowed("This token lacks the scope “predict”.", code="missing_scope", details={"scope": PREDICT.scope})
+        raise NotAllowed(
+            "This token lacks the scope “predict”.", code="missing_scope", details={"scope": PREDICT.scope}
+        )
     if not principal.is_superuser and ROLE_RANK[principal.roles[route.project_id]] < ROLE_RANK[PREDICT.role]:
         raise NotAllowed("Your role in this project does not permit predictions.")
     return route
@@ -112,7 +116,9 @@ def find_route(serving: Follower, principal: Principal, slug: str) -> Route:
 def _choose(route: Route, routing_key: str | None) -> Chosen:
     if route.split is None:
         raise Unavailable(
-            f"Nothing is served at “{route.slug}” yet: promote a version to it.", code="nothing_promoted", retry_after=10
+            f"Nothing is served at “{route.slug}” yet: promote a version to it.",
+            code="nothing_promoted",
+            retry_after=10,
         )
     if len(route.targets) == 1:
         ((variant, target),) = route.targets.items()

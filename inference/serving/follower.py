@@ -67,7 +67,9 @@ class Follower:
     def wait_fresh(self, seconds: float) -> bool:
         """Blocks until the lease runs again; False when it does not within `seconds`."""
         with self._fresh:
-            return self._fresh.wait_for(lambda: self.database_away or self.holds_lease(), seconds) and self.holds_lease()
+            return (
+                self._fresh.wait_for(lambda: self.database_away or self.holds_lease(), seconds) and self.holds_lease()
+            )
 
     def holds_lease(self) -> bool:
         return time.monotonic() < self.lease_until

@@ -1,4 +1,4 @@
-"""Requests and answers of the V2 infer route as both doors speak them: headers in, status and headers out, errors mapped."""
+"""The V2 infer route as both doors speak it: headers and body in; status, headers and body out; errors mapped."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> An
         log.exception("prediction_failed", request_id=request_id)
         return error_answer(PortalError("Something went wrong on our side."), request_id)
     chosen = predicted.chosen
-    count_prediction(
-        chosen.route.slug, str(chosen.version.number), chosen.variant, 200, time.perf_counter() - begin
-    )
+    count_prediction(chosen.route.slug, str(chosen.version.number), chosen.variant, 200, time.perf_counter() - begin)
     return Answer(200, _headers(predicted, request_id), predicted.body)
 
 

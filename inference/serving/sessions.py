@@ -1,4 +1,4 @@
-"""This process's sessions: one pool, keyed by digest, shared by every endpoint, protocol and batch chunk that runs here."""
+"""This process's sessions: one pool, keyed by digest, shared by all endpoints, protocols and batch chunks here."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ def claim(layout: Layout, owner: Owner) -> Iterator[None]:
     with open(layout.lock, "a+", encoding="utf-8") as file:
         if not _lock_soon(file):
             raise Taken(f"{layout.data} is in use by {owner_of(layout) or 'another command'}.")
+        layout.make()  # again: an owner that was just ending may have taken the empty socket folder away
         # Cleaners of /tmp (systemd-tmpfiles) leave a locked folder alone.
         sockets = os.open(layout.private, os.O_RDONLY)
         fcntl.flock(sockets, fcntl.LOCK_SH)
@@ -47,6 +48,14 @@ def claim(layout: Layout, owner: Owner) -> Iterator[None]:
             layout.stores_file.unlink(missing_ok=True)
             file.truncate(0)
             os.close(sockets)
+            _tidy(layout)
+
+
+def _tidy(layout: Layout) -> None:
+    """Leaves no empty folder behind in /tmp."""
+    for folder in (layout.private / "pg", layout.private):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def owner_of(layout: Layout) -> Owner | None:

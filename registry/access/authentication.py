@@ -44,6 +44,6 @@ class PageSessionAuthentication(BaseAuthentication):
     def _enforce_csrf(self, request: Request) -> None:
         check = CSRFCheck(lambda _request: HttpResponse())
         check.process_request(request._request)
-        reason = check.process_view(request._request, lambda: HttpResponse(), (), {})
+        reason = check.process_view(request._request, HttpResponse, (), {})
         if reason:
             raise PermissionDenied(_("The CSRF token is missing or wrong: reload the page."))

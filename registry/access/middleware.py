@@ -15,5 +15,6 @@ class PrincipalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.principal = SimpleLazyObject(lambda: principal_of_user(request.user))
+        lazy = SimpleLazyObject(lambda: principal_of_user(request.user))
+        request.principal = lazy  # type: ignore[attr-defined]
         return self.get_response(request)

@@ -64,7 +64,9 @@ def _object(text: str | None, field: str) -> Any:
     try:
         return json.loads(text) if text else None
     except (ValueError, RecursionError):
-        raise InvalidInput(_("“%(field)s” has to be a JSON object.") % {"field": field}, details={"field": field}) from None
+        raise InvalidInput(
+            _("“%(field)s” has to be a JSON object.") % {"field": field}, details={"field": field}
+        ) from None
 
 
 class VersionDetail(ManagementView):

@@ -94,7 +94,7 @@ class ArtifactStore:
         self._blobs = self.root / "sha256"
 
     def receive(self, chunks: Iterable[bytes], *, limit: int) -> StoredBlob:
-        """Stream to disk in constant memory. Raises TooLarge, or Unavailable when the disk is full; leaves no trace then."""
+        """Streams to disk in constant memory. Raises TooLarge, or Unavailable on a full disk, and leaves no trace."""
         incoming = self.begin(limit=limit)
         try:
             for chunk in chunks:

@@ -44,3 +44,6 @@ class AuditHead(models.Model):
     n_events = models.BigIntegerField(default=0)
     last_event_id = models.BigIntegerField(default=0)
     mac = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.n_events} events"

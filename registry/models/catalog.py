@@ -38,7 +38,7 @@ class VersionStatus(models.TextChoices):
 class ModelVersion(models.Model):
     """An uploaded artifact. `sha256` names its bytes in the artifact store; they never change.
 
-    `report` is the validation's report as JSON (`registry/artifacts/report.py`), `steps` what validation has done so far.
+    `report` is the validation's report as JSON (`registry/artifacts/report.py`), `steps` how far validation has come.
     """
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="versions")

@@ -83,7 +83,7 @@ def check_tags(tags: Any) -> dict[str, str]:
     )
     if not ok or any("\x00" in key + value for key, value in tags.items()):
         raise InvalidInput(
-            _("“tags” has to be an object of at most 100 texts, such as {\"team\": \"risk\"}."),
+            _('“tags” has to be an object of at most 100 texts, such as {"team": "risk"}.'),
             details={"field": "tags"},
         )
     return tags
@@ -103,7 +103,7 @@ def check_metrics(metrics: Any) -> dict[str, float]:
     )
     if not ok:
         raise InvalidInput(
-            _("“metrics” has to be an object of at most 100 numbers, such as {\"accuracy\": 0.97}."),
+            _('“metrics” has to be an object of at most 100 numbers, such as {"accuracy": 0.97}.'),
             details={"field": "metrics"},
         )
     return metrics

@@ -1,4 +1,4 @@
-"""Takes the files of multipart forms straight into the store's quarantine, hashed on the way: one write, constant memory.
+"""Takes the files of forms straight into the store's quarantine, hashed on the way: one write, constant memory.
 
 Django's own handlers would write a temporary file that then had to be read and written again.
 """
@@ -59,9 +59,7 @@ class QuarantineHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> QuarantinedUpload:
         assert self.file is not None
-        return QuarantinedUpload(
-            self.file, name=self.file_name, content_type=self.content_type, charset=self.charset
-        )
+        return QuarantinedUpload(self.file, name=self.file_name, content_type=self.content_type, charset=self.charset)
 
     def upload_interrupted(self) -> None:
         if self.file is not None:
@@ -78,7 +76,7 @@ class DiscardBrokenUploads:
         try:
             return self.get_response(request)
         finally:
-            for handler in request._upload_handlers:
+            for handler in getattr(request, "_upload_handlers", ()):
                 if isinstance(handler, QuarantineHandler):
                     handler.upload_interrupted()
 

@@ -1,4 +1,4 @@
-"""Creating, using and revoking API tokens. A token never exceeds its owner's current rights (`registry/access/tokens.py`)."""
+"""Creating and revoking API tokens. A token never exceeds its owner's current rights (`registry/access/tokens.py`)."""
 
 from __future__ import annotations
 

@@ -129,9 +129,7 @@ def finish_validation(version: ModelVersion, report: Report) -> bool:
         )
         if decided:
             action = "version.ready" if report.status == "ready" else "version.rejected"
-            audit.record(
-                SYSTEM, action, version, project_id=version.model.project_id, details={"code": report.code}
-            )
+            audit.record(SYSTEM, action, version, project_id=version.model.project_id, details={"code": report.code})
     return bool(decided)
 
 

@@ -1,4 +1,4 @@
-"""What a newcomer finds: a model with two trained versions, the first of them served, the second ready to be rolled out."""
+"""What a newcomer finds: a model with two trained versions, one served, the other ready to be rolled out."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from registry.services.versions import upload_version
 from registry.tasks import validate_version
 
 MODEL, ENDPOINT = "iris-species", "iris"
-ABOUT = """Tells three species of iris apart by four lengths in centimetres: sepal length, sepal width, petal length, \
-petal width. Trained on Fisher's table of 1936 when this portal was first started; every fifth flower was held out, and \
+# They name the fields and bars of the Try-it form and fill it with a flower.
+FORM_TAGS = {
+    "features": "sepal length,sepal width,petal length,petal width",
+    "classes": ",".join(SPECIES),
+    "example": "[5.9, 3.0, 5.1, 1.8]",
+}
+ABOUT = """Tells three species of iris apart by four lengths in centimetres: sepal length, sepal width, petal length,
+petal width. Trained on Fisher's table of 1936 when this portal was first started; every fifth flower was held out, and
 the metrics are those on the held-out ones. Labels: {labels}."""
 
 
@@ -28,7 +34,9 @@ def ensure_demo(project: Project) -> None:
         return
     labels = ", ".join(f"{number} {name}" for number, name in enumerate(SPECIES))
     model = RegisteredModel.objects.filter(name=MODEL).first()
-    model = model or create_model(SYSTEM, project, MODEL, description=ABOUT.format(labels=labels), tags={"demo": "iris"})
+    model = model or create_model(
+        SYSTEM, project, MODEL, description=ABOUT.format(labels=labels), tags={"demo": "iris"}
+    )
     linear = _version(model, 1, train((), steps=60, rate=0.3), _("Softmax regression: one layer, 15 numbers."))
     hidden = _version(model, 2, train((8,), steps=400, rate=0.1), _("A small network: eight hidden units, 67 numbers."))
     if linear.status != VersionStatus.READY or hidden.status != VersionStatus.READY:
@@ -47,6 +55,7 @@ def _version(model: RegisteredModel, number: int, classifier: Classifier, descri
         [to_onnx(classifier)],
         file_name=f"iris-{number}.onnx",
         description=description,
+        tags=FORM_TAGS,
         metrics={"accuracy": round(classifier.accuracy, 4), "log_loss": round(classifier.log_loss, 4)},
     )
     validate_version(version.pk)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,15 @@ def _descend(
     values: Array, species: NDArray[np.int64], widths: tuple[int, ...], steps: int, rate: float, seed: int
 ) -> list[Layer]:
     random = np.random.default_rng(seed)
-    layers = [
-        Layer(random.normal(0, n_in**-0.5, (n_in, n_out)), np.zeros(n_out))
-        for n_in, n_out in zip(widths, widths[1:], strict=False)
-    ]
+    layers = [Layer(random.normal(0, n_in**-0.5, (n_in, n_out)), np.zeros(n_out)) for n_in, n_out in pairwise(widths)]
     truth = np.eye(3)[species]
     speed = [Layer(np.zeros_like(layer.weights), np.zeros_like(layer.bias)) for layer in layers]
     for _step in range(steps):
         slopes = _slopes(layers, values, truth)
-        speed = [Layer(0.9 * v.weights - rate * s.weights, 0.9 * v.bias - rate * s.bias) for v, s in zip(speed, slopes, strict=True)]
+        speed = [
+            Layer(0.9 * v.weights - rate * s.weights, 0.9 * v.bias - rate * s.bias)
+            for v, s in zip(speed, slopes, strict=True)
+        ]
         layers = [Layer(a.weights + v.weights, a.bias + v.bias) for a, v in zip(layers, speed, strict=True)]
     return layers
 

@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", required=True, help="whose rights the token has")
         parser.add_argument("--name", required=True, help="what it is for")
-        parser.add_argument("--scope", action="append", choices=list(SCOPES), help="may be repeated; default: read, predict")
+        parser.add_argument(
+            "--scope", action="append", choices=list(SCOPES), help="may be repeated; default: read, predict"
+        )
         parser.add_argument("--endpoint", action="append", default=[], help="only this endpoint; may be repeated")
         parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="how long it lives")
 

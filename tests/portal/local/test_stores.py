@@ -110,6 +110,7 @@ def test_stores__stopped__leave_no_process_and_no_address(layout: Layout) -> Non
         assert max(len(str(path)) for path in sockets) < 104
     assert strays.find(layout) == []
     assert not layout.stores_file.exists()
+    assert not layout.private.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another account")

@@ -26,7 +26,7 @@
   const dialog = document.getElementById("dialog");
   const body = document.getElementById("dialog-body");
   if (dialog && body) {
-    document.addEventListener("htmx:afterSwap", (event) => {
+    document.addEventListener("htmx:afterSettle", (event) => {
       if (event.detail.target !== body) return;
       if (!dialog.open) dialog.showModal();
       const first = body.querySelector("[aria-invalid=true], [autofocus]");
