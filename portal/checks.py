@@ -37,7 +37,7 @@ def check_https(**_: Any) -> list[CheckMessage]:
     if settings.HTTPS:
         return []
     return [
-        CheckWarning("Cookies travel without TLS.", hint="Put TLS in front and set PORTAL_HTTPS=true.", id="portal.W001")
+        CheckWarning("Cookies travel without TLS.", hint="Put TLS in front, set PORTAL_HTTPS=true.", id="portal.W001")
     ]
 
 

@@ -26,7 +26,6 @@ from inference.serving.sessions import session_pool
 from portal.lib.errors import NotFound, PortalError, TooLarge, Unavailable
 from portal.lib.version import VERSION
 from registry.access.principal import Principal
-from registry.access.requests import PageRequest
 
 _IN_PLACE = InPlace()
 
@@ -117,14 +116,15 @@ class Infer(V2View):
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
-        django_request = cast(PageRequest, request._request)
+        django_request = request._request
+        request_id = django_request.META["HTTP_X_REQUEST_ID"]
         headers = {name.lower(): value for name, value in django_request.headers.items()}
         try:
             body = _body(django_request)
             call = call_from(slug, version, headers, body)
-            answer = run_in_place(answer_infer(call, django_request.request_id, _IN_PLACE))
+            answer = run_in_place(answer_infer(call, request_id, _IN_PLACE))
         except PortalError as error:
-            answer = error_answer(error, django_request.request_id)
+            answer = error_answer(error, request_id)
         return to_django(answer)
 
 
