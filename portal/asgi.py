@@ -10,12 +10,14 @@ import os
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# Sets Django up, which what is imported below needs.
+django_application = get_wsgi_application()
 
-from inference.serving.follower import follower, stop_follower
-from inference.serving.lane import PredictionLane, Receive, Scope, Send
-from portal.wsgi import application as django_application
+from inference.serving.follower import follower, stop_follower  # noqa: E402
+from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
 
 PAGE_THREADS = 12
 # Any: a2wsgi spells out the types of ASGI where the lane is content with mappings.

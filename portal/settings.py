@@ -6,9 +6,9 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
+from portal import logs
 from portal.env import BASE_DIR, celery_broker_url, data_dir, database, env
 from portal.local.secret import read_or_create
-from portal.logs import configure_structlog
 from portal.schedule import SCHEDULE
 
 DATA_DIR = data_dir()
@@ -226,4 +226,5 @@ CELERY = {
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 # The id that `portal/request_id.py` has checked or made.
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
-configure_structlog()
+LOGGING = logs.LOGGING
+logs.configure_structlog()
