@@ -74,6 +74,7 @@ class EndpointList(EndpointView, ListAPIView[Endpoint]):
     actions = {"GET": "endpoint.view", "POST": "endpoint.create"}
     serializer_class = EndpointSerializer
     filterset_class = EndpointFilter
+    queryset = Endpoint.objects.none()
 
     def get_queryset(self) -> QuerySet[Endpoint]:
         return selectors.endpoints_for(self.principal)
@@ -138,6 +139,7 @@ class SplitHistory(EndpointView, ListAPIView[TrafficSplit]):
     actions = {"GET": "endpoint.view"}
     serializer_class = SplitSerializer
     filterset_class = None
+    queryset = TrafficSplit.objects.none()
 
     def get_queryset(self) -> QuerySet[TrafficSplit]:
         return selectors.splits_of(self.find(self.kwargs["slug"])).select_related("endpoint")

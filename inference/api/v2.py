@@ -25,6 +25,7 @@ from inference.serving.http import Answer, answer_infer, call_from, error_answer
 from inference.serving.sessions import session_pool
 from portal.lib.errors import NotFound, PortalError, TooLarge, Unavailable
 from portal.lib.version import VERSION
+from registry.api.schema import BEARER
 from registry.access.principal import Principal
 
 _IN_PLACE = InPlace()
@@ -114,7 +115,7 @@ class Infer(V2View):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT, auth=[{BEARER: []}])
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
         django_request = request._request
         request_id = django_request.META["HTTP_X_REQUEST_ID"]

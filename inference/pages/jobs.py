@@ -44,7 +44,12 @@ def jobs(request: PageRequest) -> HttpResponse:
                 return go(request, "job", job.pk)
         except PortalError as error:
             status = blame(form, error)
-    return show(request, "inference/jobs.html", {"form": form, **_list(request)}, status)
+    return show(
+        request,
+        "inference/jobs.html",
+        {"form": form, "has_targets": any(group[1] for group in targets), **_list(request)},
+        status,
+    )
 
 
 def _wish(data: dict[str, Any]) -> Wish:

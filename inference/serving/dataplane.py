@@ -94,7 +94,8 @@ async def _make_fresh(serving: Follower, waiting: Waiting) -> int:
     if await waiting.ask(serving.wait_fresh, FRESH_WITHIN_SECONDS):
         return 0
     age = time.monotonic() - serving.synced_at
-    if serving.sequence < 0 or age > settings.PORTAL_FAIL_STATIC_SECONDS:
+    known = serving.sequence >= 0 and serving.database_away
+    if not known or age > settings.PORTAL_FAIL_STATIC_SECONDS:
         raise Unavailable("The routing is not known right now: try again.", code="routing_unknown", retry_after=2)
     return int(age)
 
