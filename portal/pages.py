@@ -18,9 +18,11 @@ ONE_YEAR = 365 * 24 * 3600
 @page(GET="model.view")
 def home(request: PageRequest) -> HttpResponse:
     principal = request.principal
+    steps = first_steps(principal)
     context = {
         "items": needs_me(principal),
-        "steps": first_steps(principal),
+        "steps": steps,
+        "next_step": next((step for step in steps if not step.done), None),
         "models": newest_models(principal),
         "endpoints": newest_endpoints(principal),
         "lately": lately(principal),

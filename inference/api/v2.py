@@ -25,8 +25,8 @@ from inference.serving.http import Answer, answer_infer, call_from, error_answer
 from inference.serving.sessions import session_pool
 from portal.lib.errors import NotFound, PortalError, TooLarge, Unavailable
 from portal.lib.version import VERSION
-from registry.api.schema import BEARER
 from registry.access.principal import Principal
+from registry.api.schema import BEARER
 
 _IN_PLACE = InPlace()
 

@@ -21,7 +21,7 @@ from registry.access import policy
 from registry.models import ModelVersion
 from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
-from registry.pages.selectors_pages import model_names, order_of, page_of
+from registry.pages.selectors_pages import asked, model_names, order_of, page_of
 
 
 @page(GET="endpoint.view", POST="endpoint.create")
@@ -49,7 +49,7 @@ def _create(request: PageRequest, data: dict[str, Any]) -> Endpoint:
 
 
 def _list(request: PageRequest) -> dict[str, Any]:
-    search = request.GET.get("q", "").strip()[:200].replace("\x00", "")
+    search = asked(request, "q")
     sort, order = order_of(request, selectors_pages.ENDPOINT_ORDERS, "slug")
     rows = page_of(request, selectors_pages.endpoints_list(request.principal, search, order))
     rows.object_list = selectors_pages.with_arms(rows.object_list)

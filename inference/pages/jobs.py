@@ -20,7 +20,7 @@ from portal.lib.errors import PortalError
 from registry.access import policy
 from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
-from registry.pages.selectors_pages import order_of, page_of
+from registry.pages.selectors_pages import asked, order_of, page_of
 from registry.services.receiving import raise_upload_error
 
 SHOWN_FAILURES = 20
@@ -63,7 +63,7 @@ def _list(request: PageRequest) -> dict[str, Any]:
     sort, order = order_of(request, selectors_pages.JOB_ORDERS, "-created")
     status = request.GET.get("status", "")
     status = status if status in JobStatus.values else ""
-    search = request.GET.get("q", "").strip()[:200].replace("\x00", "")
+    search = asked(request, "q")
     rows = page_of(request, selectors_pages.jobs_list(request.principal, status, search, order))
     return {"page": rows, "sort": sort, "status": status, "search": search, "statuses": JobStatus.choices}
 

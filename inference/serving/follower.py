@@ -89,10 +89,11 @@ class Follower:
                     self._wait_for_hint()
             except (DatabaseError, InterfaceError, OSError) as error:
                 self._lost(error)
-            except Exception as error:
+            except Exception:
                 # The thread must live as long as its process: without it nothing here learns of a switch any more.
+                # PostgreSQL is not away, so nothing is answered by what may be old: the lease just runs out.
                 log.exception("follower_failed")
-                self._lost(error)
+                self._stop.wait(TICK_SECONDS)
         self._leave()
 
     def _listen(self) -> None:

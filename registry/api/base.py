@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from registry.access.principal import Principal
+from registry.api import schema  # noqa: F401  Being imported is how its extensions get known.
 
 
 class ManagementView(GenericAPIView[Any]):

@@ -23,6 +23,7 @@ class ModelList(ManagementView, ListAPIView[RegisteredModel]):
     actions = {"GET": "model.view", "POST": "model.create"}
     serializer_class = ModelSerializer
     filterset_class = ModelFilter
+    queryset = RegisteredModel.objects.none()
 
     def get_queryset(self) -> QuerySet[RegisteredModel]:
         return selectors.models_for(self.principal).prefetch_related("aliases__version")

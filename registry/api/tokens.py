@@ -20,6 +20,7 @@ from registry.services import tokens
 class TokenList(ManagementView, ListAPIView[ApiToken]):
     actions = {"GET": "token.view", "POST": "token.create"}
     serializer_class = TokenSerializer
+    queryset = ApiToken.objects.none()
 
     def get_queryset(self) -> QuerySet[ApiToken]:
         return selectors.tokens_for(self.principal)
@@ -45,6 +46,7 @@ class AuditList(ManagementView, ListAPIView[AuditEvent]):
     actions = {"GET": "audit.view"}
     serializer_class = AuditSerializer
     filterset_class = AuditFilter
+    queryset = AuditEvent.objects.none()
 
     def get_queryset(self) -> QuerySet[AuditEvent]:
         return selectors.audit_for(self.principal)

@@ -32,6 +32,7 @@ class VersionList(ManagementView, ListAPIView[ModelVersion]):
     actions = {"GET": "model.view", "POST": "version.upload"}
     serializer_class = VersionSerializer
     filterset_class = VersionFilter
+    queryset = ModelVersion.objects.none()
     parser_classes = [MultiPartParser]
 
     def get_queryset(self) -> QuerySet[ModelVersion]:

@@ -13,7 +13,7 @@ FILTERS = ("actor", "action", "object")
 
 @page(GET="audit.view")
 def audit(request: PageRequest) -> HttpResponse:
-    filters = {name: request.GET.get(name, "").strip()[:200].replace("\x00", "") for name in FILTERS}
+    filters = {name: selectors_pages.asked(request, name) for name in FILTERS}
     rows = selectors_pages.audit_list(request.principal, filters)
     context = {
         "page": selectors_pages.page_of(request, rows, 50),

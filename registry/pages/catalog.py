@@ -17,7 +17,7 @@ from registry.services import catalog
 
 @page(GET="model.view")
 def models(request: PageRequest) -> HttpResponse:
-    search = request.GET.get("q", "").strip()[:200]
+    search = selectors_pages.asked(request, "q")
     sort, order = selectors_pages.order_of(request, selectors_pages.MODEL_ORDERS, "-updated")
     rows = selectors_pages.models_list(request.principal, search, order)
     context = {"page": selectors_pages.page_of(request, rows), "search": search, "sort": sort}

@@ -21,13 +21,18 @@ def page_of(request: HttpRequest, rows: Any, size: int = PAGE_SIZE) -> Page:
     return Paginator(rows, size).get_page(request.GET.get("page"))
 
 
+def asked(request: HttpRequest, name: str) -> str:
+    """A word from the address, short and without what PostgreSQL cannot hold."""
+    return request.GET.get(name, "").replace("\x00", "").strip()[:200]
+
+
 def order_of(request: HttpRequest, orders: dict[str, str], default: str) -> tuple[str, str]:
     """`?sort=-updated` as (the key for the page, the field for the query); unknown keys fall back."""
-    asked = request.GET.get("sort", default)
-    if asked.removeprefix("-") not in orders:
-        asked = default
-    sign = "-" if asked.startswith("-") else ""
-    return asked, sign + orders[asked.removeprefix("-")]
+    sort = request.GET.get("sort", default)
+    if sort.removeprefix("-") not in orders:
+        sort = default
+    sign = "-" if sort.startswith("-") else ""
+    return sort, sign + orders[sort.removeprefix("-")]
 
 
 def models_list(principal: Principal, search: str, order: str) -> QuerySet[RegisteredModel]:

@@ -1,0 +1,132 @@
+"""People, models, endpoints and jobs as rows, made in a few milliseconds. Versions have real bytes and can be run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from inference.endpoints.services import create_endpoint
+from inference.endpoints.switching import WantedShare, promote, set_split
+from inference.models import BatchJob, Endpoint, JobStatus
+from registry.access.principal import AUDITOR_GROUP, SYSTEM, Principal, principal_of_user
+from registry.models import ApiToken, Membership, ModelVersion, Project, RegisteredModel, User, VersionStatus
+from registry.services.artifacts import artifact_store, job_store
+from registry.services.tokens import create_token
+from tests import graphs
+
+PASSWORD = "a-long-passw0rd"
+SIGNATURE = {
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}],
+}
+_numbers = itertools.count(1)
+
+
+def make_project(slug: str = "default") -> Project:
+    return Project.objects.get_or_create(slug=slug, defaults={"name": slug.title()})[0]
+
+
+def make_user(name: str, role: str | None = None, project: Project | None = None, **facts: Any) -> User:
+    user = User.objects.create_user(name, **facts)
+    if role:
+        Membership.objects.create(project=project or make_project(), user=user, role=role)
+    return user
+
+
+def make_auditor(name: str) -> User:
+    user = make_user(name)
+    user.groups.add(Group.objects.get_or_create(name=AUDITOR_GROUP)[0])
+    return user
+
+
+def principal(name: str, role: str | None = None, project: Project | None = None) -> Principal:
+    return principal_of_user(make_user(name, role, project))
+
+
+def token_for(user: User, *scopes: str, endpoints: tuple[str, ...] = ()) -> tuple[ApiToken, str]:
+    wanted = list(scopes) or ["read", "predict", "upload", "jobs", "deploy", "admin"]
+    return create_token(SYSTEM, owner=user, name="test", scopes=wanted, endpoints=list(endpoints))
+
+
+def make_model(name: str = "", project: Project | None = None) -> RegisteredModel:
+    return RegisteredModel.objects.create(project=project or make_project(), name=name or f"model-{next(_numbers)}")
+
+
+def make_version(
+    model: RegisteredModel, added: float = 10.0, status: str = VersionStatus.READY, data: bytes | None = None
+) -> ModelVersion:
+    """The next version; it answers x + `added`."""
+    data = graphs.add_constant(added) if data is None else data
+    blob = artifact_store().receive([data], limit=len(data))
+    model.last_number += 1
+    model.save(update_fields=["last_number"])
+    ready = status == VersionStatus.READY
+    return ModelVersion.objects.create(
+        model=model,
+        number=model.last_number,
+        status=status,
+        sha256=blob.sha256,
+        size=blob.size,
+        signature=SIGNATURE if ready else None,
+        report={
+            "status": status,
+            "code": "ready" if ready else "broken",
+            "message": "",
+            "facts": {"run_seconds": 1e-5},
+        },
+    )
+
+
+def make_endpoint(
+    slug: str = "", *, n_versions: int = 2, promoted: int | None = 1, project: Project | None = None
+) -> Endpoint:
+    """Version n answers x + 10 n."""
+    slug = slug or f"endpoint-{next(_numbers)}"
+    model = make_model(slug, project)
+    versions = [make_version(model, 10.0 * number) for number in range(1, n_versions + 1)]
+    endpoint = create_endpoint(SYSTEM, model, slug)
+    if promoted is not None:
+        promote(SYSTEM, endpoint, versions[promoted - 1], reason="a test")
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
+def version_of(endpoint: Endpoint, number: int) -> ModelVersion:
+    return ModelVersion.objects.select_related("model").get(model=endpoint.model, number=number)
+
+
+def split(endpoint: Endpoint, weight_bp: int) -> Endpoint:
+    """Version 1 as `stable`, and `weight_bp` of the traffic to version 2 as `canary`."""
+    wanted = [
+        WantedShare("stable", version_of(endpoint, 1), 10_000 - weight_bp),
+        WantedShare("canary", version_of(endpoint, 2), weight_bp),
+    ]
+    set_split(SYSTEM, endpoint, wanted, reason="a test")
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
+def make_job(version: ModelVersion, endpoint: Endpoint | None = None, owner: User | None = None) -> BatchJob:
+    """A job that has ended well, with an output of one row."""
+    output, errors = (job_store().receive([data], limit=100) for data in (b"y\n1\n", b"row,reason\n"))
+    now = timezone.now()
+    return BatchJob.objects.create(
+        project_id=version.model.project_id,
+        version=version,
+        endpoint=endpoint,
+        format=BatchJob.Format.CSV,
+        status=JobStatus.SUCCEEDED,
+        file_name="rows.csv",
+        input_sha256=hashlib.sha256(b"").hexdigest(),
+        input_size=0,
+        output_sha256=output.sha256,
+        output_size=output.size,
+        errors_sha256=errors.sha256,
+        n_rows=1,
+        n_done=1,
+        created_by=owner,
+        started_at=now,
+        finished_at=now,
+    )

@@ -1,0 +1,140 @@
+"""What a serving process knows, when it knows it, and what it does without PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from inference.endpoints.services import delete_endpoint
+from inference.endpoints.switching import promote
+from inference.models import Endpoint, RoutingState, ServingProcess, WarmRequest
+from inference.routing.convergence import bump_sequence
+from inference.serving.follower import Follower
+from inference.serving.sessions import session_pool
+from registry.access.principal import SYSTEM
+from registry.models import VersionStatus
+from registry.services.artifacts import artifact_store
+from tests import factories
+
+Follow = Callable[[], Follower]
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+# --- one step at a time, without the thread ---------------------------------------------------------------------------
+
+
+def test_tick__first__knows_all_routes_and_has_their_sessions(serving: Follow) -> None:
+    factories.make_endpoint("one", promoted=1)
+    factories.split(factories.make_endpoint("two", promoted=1), 1000)
+    factories.make_endpoint("idle", promoted=None)
+    known = serving()
+    assert set(known.routes) == {"one", "two", "idle"}
+    assert known.sequence == RoutingState.objects.get(pk=1).sequence
+    assert known.routes["idle"].split is None
+    assert {key: target.version.number for key, target in known.routes["two"].targets.items()} == {"stable": 1, "canary": 2}
+    for target in known.routes["two"].targets.values():
+        assert session_pool().get(target.version.sha256) is not None
+
+
+def test_tick__switch__new_route_object_and_the_others_untouched(serving: Follow) -> None:
+    endpoint, _other = factories.make_endpoint("one", promoted=1), factories.make_endpoint("two", promoted=1)
+    before = dict(serving().routes)
+    promote(SYSTEM, endpoint, factories.version_of(endpoint, 2), reason="x")
+    after = serving().routes
+    assert after["one"].targets["stable"].version.number == 2
+    assert after["one"].epoch == 2
+    assert after["two"] is before["two"]
+
+
+def test_tick__endpoint_deleted__gone(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    assert "one" in serving().routes
+    delete_endpoint(SYSTEM, endpoint, reason="x")
+    assert "one" not in serving().routes
+
+
+def test_tick__file_gone__failure_noted_and_the_rest_goes_on(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    serving()
+    lost = factories.make_version(endpoint.model, 12345.0)
+    artifact_store().delete(lost.sha256)
+    WarmRequest.objects.create(version=lost, sequence=bump_sequence())
+    known = serving()
+    assert known.sequence == RoutingState.objects.get(pk=1).sequence
+    assert set(known.failures) == {str(lost.pk)}
+    assert "/" not in known.failures[str(lost.pk)]
+    assert known.routes["one"].split is not None
+
+
+def test_pinned__version_no_longer_ready__forgotten(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    known = serving()
+    version = known.routes["one"].targets["stable"].version
+    known.pin((endpoint.model_id, 1), version)
+    assert serving().pinned == {(endpoint.model_id, 1): version}
+    endpoint.model.versions.filter(number=1).update(status=VersionStatus.ARCHIVED)
+    assert serving().pinned == {}
+
+
+# --- with its thread --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def started(transactional_db: None) -> Iterator[Follower]:
+    made = Follower()
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_thread__switch__taken_and_acknowledged_by_all_before_promote_answers(started: Follower) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    switched = promote(SYSTEM, endpoint, factories.version_of(endpoint, 2), reason="x")
+    assert (switched.converged.processes, switched.converged.acknowledged) == (1, 1)
+    assert started.routes["one"].targets["stable"].version.number == 2
+    row = ServingProcess.objects.get(pk=started.id)
+    assert row.acknowledged >= Endpoint.objects.get(pk=endpoint.pk).changed_sequence
+
+
+def test_thread__lease__held_renewed_and_given_back(started: Follower) -> None:
+    until(started.holds_lease)
+    rows = ServingProcess.objects.filter(pk=started.id, lease_expires_at__gt=Now())
+    first = rows.get().lease_expires_at
+    until(lambda: rows.get().lease_expires_at > first)
+    started.stop()
+    assert not ServingProcess.objects.filter(pk=started.id).exists()
+
+
+def test_thread__connection_cut_by_the_server__comes_back_and_follows_on(started: Follower) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    for _ in range(3):
+        until(started.holds_lease)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        synced = started.synced_at
+        until(lambda synced=synced: started.synced_at > synced)  # type: ignore[misc]
+        assert started._thread.is_alive()
+    promote(SYSTEM, endpoint, factories.version_of(endpoint, 2), reason="x")
+    assert started.routes["one"].targets["stable"].version.number == 2
+
+
+def test_thread__token_revoked__forgotten_within_a_tick(started: Follower) -> None:
+    user = factories.make_user("alice", "viewer")
+    row, secret = factories.token_for(user)
+    assert started.callers.look_up(secret) is not None
+    assert started.callers.get(secret) is not None
+    type(row).objects.filter(pk=row.pk).update(revoked_at=Now())
+    until(lambda: started.callers.get(secret) is None)
