@@ -31,6 +31,9 @@ LOGGING: dict[str, Any] = {
         "django.server": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
         "celery": {"level": "INFO"},
+        # Two lines for each of the bells that ring every few seconds would bury the rest.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
 

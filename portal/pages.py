@@ -1,4 +1,4 @@
-"""The pages that belong to no app: home and the theme switch."""
+"""The pages that belong to no app: home, the palette and the theme switch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from portal import palette
 from portal.context import THEME_COOKIE, THEMES
 from portal.home import first_steps, lately, needs_me, newest_endpoints, newest_models
 from registry.pages.access import PageRequest, page
 from registry.pages.answers import SeeOther
+from registry.pages.selectors_pages import asked
 
 ONE_YEAR = 365 * 24 * 3600
 
@@ -28,6 +30,13 @@ def home(request: PageRequest) -> HttpResponse:
         "lately": lately(principal),
     }
     return render(request, "portal/home.html", context)
+
+
+@page(GET="model.view")
+def find(request: PageRequest) -> HttpResponse:
+    """The palette: the content of a dialog, the list that htmx asks for while one types, or a page of its own."""
+    text = asked(request, "q")
+    return render(request, "portal/find.html", {"text": text, "found": palette.find(request.principal, text)})
 
 
 @require_POST

@@ -41,6 +41,36 @@
     dialog.addEventListener("close", () => body.replaceChildren());
   }
 
+  /* Palette: Ctrl-K opens it, the arrows move through what was found, Enter goes there. */
+  const finder = document.querySelector("[data-finder]");
+  const chosen = (palette) => palette.querySelector(".is-chosen") || palette.querySelector("#found a");
+  document.addEventListener("keydown", (event) => {
+    if (finder && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if (dialog && dialog.open) dialog.close();
+      finder.click();
+      return;
+    }
+    const palette = event.target.closest && event.target.closest("[data-palette]");
+    if (!palette) return;
+    if (event.key === "Enter" && event.target.matches("input")) {
+      const link = chosen(palette);
+      if (link) {
+        event.preventDefault();
+        location.assign(link.href);
+        if (dialog) dialog.close();
+      }
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    event.preventDefault();
+    const links = [...palette.querySelectorAll("#found a")];
+    const now = links.indexOf(palette.querySelector(".is-chosen"));
+    const next = links[(now + (event.key === "ArrowDown" ? 1 : links.length - (now < 0 ? 0 : 1))) % links.length];
+    links.forEach((link) => link.classList.toggle("is-chosen", link === next));
+    if (next) next.scrollIntoView({ block: "nearest" });
+    if (next) say(next.textContent.trim());
+  });
+
   /* Copy buttons. */
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
