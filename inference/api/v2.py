@@ -115,7 +115,7 @@ class Infer(V2View):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT, auth=[{BEARER: []}])
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT, auth=[{BEARER: []}])  # type: ignore[list-item]
     def post(self, request: Request, slug: str, version: str | None = None) -> HttpResponse:
         django_request = request._request
         request_id = django_request.META["HTTP_X_REQUEST_ID"]

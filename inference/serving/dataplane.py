@@ -91,10 +91,11 @@ async def _make_fresh(serving: Follower, waiting: Waiting) -> int:
 
     Returns the age of what is known in seconds.
     """
-    if await waiting.ask(serving.wait_fresh, FRESH_WITHIN_SECONDS):
+    outlook = await waiting.ask(serving.wait_fresh, FRESH_WITHIN_SECONDS)
+    if outlook.fresh:
         return 0
     age = time.monotonic() - serving.synced_at
-    known = serving.sequence >= 0 and serving.database_away
+    known = serving.sequence >= 0 and outlook.database_away
     if not known or age > settings.PORTAL_FAIL_STATIC_SECONDS:
         raise Unavailable("The routing is not known right now: try again.", code="routing_unknown", retry_after=2)
     return int(age)

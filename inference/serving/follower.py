@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -33,7 +34,18 @@ from portal.lib.errors import PortalError
 log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.5
 PATIENCE_SECONDS = 0.2
+# A store that lets one wait for longer is as good as away.
+SILENCE_SECONDS = 2.0
+# What a process that was itself stopped for a while gets to look before it believes in that silence.
+LAST_LOOK_SECONDS = 0.25
 MOST_PINNED = 1_000
+
+
+class Outlook(NamedTuple):
+    """Whether the lease runs, and whether PostgreSQL is away; where neither is so, this process is late itself."""
+
+    fresh: bool
+    database_away: bool
 
 
 class Follower:
@@ -47,7 +59,8 @@ class Follower:
         self.sequence = -1
         self.lease_until = 0.0
         self.synced_at = 0.0
-        self.database_away = False
+        self._refused = False
+        self._asking_since = float("inf")
         self.failures: dict[str, str] = {}
         self._fresh = threading.Condition()
         self._stop = threading.Event()
@@ -64,12 +77,18 @@ class Follower:
         self._stop.set()
         self._thread.join(timeout=2 * TICK_SECONDS + 1)
 
-    def wait_fresh(self, seconds: float) -> bool:
-        """Blocks until the lease runs again; False when it does not within `seconds`."""
+    def wait_fresh(self, seconds: float) -> Outlook:
+        """Blocks until the lease runs again, at most for `seconds`, and hardly at all while PostgreSQL is away."""
         with self._fresh:
-            return (
-                self._fresh.wait_for(lambda: self.database_away or self.holds_lease(), seconds) and self.holds_lease()
-            )
+            if self._database_away():
+                self._fresh.wait_for(lambda: self._refused or not self._database_away(), LAST_LOOK_SECONDS)
+            if not self._database_away():
+                self._fresh.wait_for(lambda: self._refused or self.holds_lease(), seconds)
+            return Outlook(self.holds_lease(), self._database_away())
+
+    def _database_away(self) -> bool:
+        """It refused, or has been silent for long: then the lease has run out for no fault of this process."""
+        return self._refused or time.monotonic() - self._asking_since > SILENCE_SECONDS
 
     def holds_lease(self) -> bool:
         return time.monotonic() < self.lease_until
@@ -111,7 +130,7 @@ class Follower:
             raw.notifies.clear()
 
     def _tick(self) -> None:
-        asked_at = time.monotonic()
+        self._asking_since = asked_at = time.monotonic()
         changes = read_changes(self.sequence) if current_sequence() != self.sequence else None
         if changes and self._loaded(_versions(changes)):
             self._take(changes)
@@ -119,7 +138,7 @@ class Follower:
         self.callers.refresh()
         self._acknowledge()
         with self._fresh:
-            self.database_away = False
+            self._refused, self._asking_since = False, float("inf")
             self.synced_at = asked_at
             self.lease_until = asked_at + settings.PORTAL_LEASE_SECONDS
             self._fresh.notify_all()
@@ -177,7 +196,7 @@ class Follower:
     def _lost(self, error: Exception) -> None:
         log.warning("routing_lost", error=type(error).__name__)
         with self._fresh:
-            self.database_away = True
+            self._refused, self._asking_since = True, float("inf")
             self._fresh.notify_all()
         connection.close()
         self._stop.wait(TICK_SECONDS)

@@ -80,14 +80,12 @@ def in_words(arms: Iterable[Arm]) -> str:
 
 
 def _empty_bar(height: int) -> SafeString:
-    css = "traffic" if height >= 24 else "traffic traffic-mini"
+    size = "" if height >= 24 else " traffic-mini"
     return format_html(
-        '<svg class="{}" height="{}" role="img" aria-label="{}">'
-        '<rect class="traffic-empty" x="1" y="1" rx="5" width="100%" height="{}"/></svg>',
-        css,
+        '<svg class="traffic traffic-empty{}" height="{}" role="img" aria-label="{}"></svg>',
+        size,
         height,
         _("No traffic yet"),
-        height - 2,
     )
 
 
@@ -168,7 +166,7 @@ def _cell(state: str, x: float, width: float, height: int) -> SafeString:
     """A cell whose rows failed in part is a done one with a foot in the warning colour."""
     if state != "partial":
         return _rect(state, x, 0, width, height)
-    foot = height // 3
+    foot = height // 4
     return _rect("done", x, 0, width, height - foot) + _rect("flaw", x, height - foot, width, foot)
 
 

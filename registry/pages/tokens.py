@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.lib.errors import PortalError
+from portal.lib.errors import NotFound, PortalError
 from registry import selectors
 from registry.pages import selectors_pages
 from registry.pages.access import PageRequest, page
@@ -50,7 +50,13 @@ def tokens(request: PageRequest) -> HttpResponse:
     return answer
 
 
-@page(POST="token.revoke")
+@page(GET="token.revoke", POST="token.revoke")
 def revoke(request: PageRequest, token_id: int) -> HttpResponse:
+    """Asks first: whoever still uses the token is locked out at once."""
+    if request.method == "GET":
+        token = selectors.tokens_for(request.principal).filter(pk=token_id, revoked_at=None).first()
+        if token is None:
+            raise NotFound(_("There is no such token, or it is not yours."))
+        return show(request, "registry/token_revoke.html", {"token": token})
     service.revoke_token(request.principal, token_id)
     return go(request, "tokens", said=_("The token is revoked: it opens nothing from now on."))

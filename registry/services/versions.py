@@ -44,8 +44,8 @@ def upload_version(
     policy.require(principal, "version.upload", model.project_id)
     facts = {
         "description": check_text(description, "description"),
-        "tags": check_tags(tags or {}),
-        "metrics": check_metrics(metrics or {}),
+        "tags": check_tags({} if tags is None else tags),
+        "metrics": check_metrics({} if metrics is None else metrics),
     }
     blob = take(artifact_store(), source)
     return register_version(principal, model, blob.sha256, blob.size, file_name=file_name, **facts)

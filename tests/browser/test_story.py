@@ -127,7 +127,8 @@ def token(page: Page, api: Client, name: str) -> None:
     secret = page.locator("#secret").text_content() or ""
     assert secret.startswith("swy_")
     assert Client(api.url, secret).get("/api/v1/models").status == 200
-    page.get_by_role("row").filter(has_text=f"robot {name}").get_by_role("button", name="Revoke").click()
+    page.get_by_role("row").filter(has_text=f"robot {name}").get_by_role("link", name="Revoke…").click()
+    page.get_by_role("button", name="Revoke", exact=True).click()
     expect(page.locator(".notice.is-good")).to_contain_text("revoked")
     expect(page.get_by_text(secret)).to_have_count(0)
     assert Client(api.url, secret).get("/api/v1/models").status == 401

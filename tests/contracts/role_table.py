@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, str]] = {
     "v2/models/<str:slug>/versions/<str:version>/infer": {"POST": "endpoint.predict"},
     # --- pages ---
     "": {"GET": "model.view"},
+    "find": {"GET": "model.view"},
     "models": {"GET": "model.view"},
     "models/upload": {"GET": "version.upload", "POST": "version.upload"},
     "models/<str:name>": {"GET": "model.view"},
@@ -62,7 +63,7 @@ TABLE: dict[str, dict[str, str]] = {
     "models/<str:name>/versions/<int:number>/try": {"GET": "endpoint.predict", "POST": "endpoint.predict"},
     "audit": {"GET": "audit.view"},
     "tokens": {"GET": "token.view", "POST": "token.create"},
-    "tokens/<int:token_id>/revoke": {"POST": "token.revoke"},
+    "tokens/<int:token_id>/revoke": {"GET": "token.revoke", "POST": "token.revoke"},
     "endpoints": {"GET": "endpoint.view", "POST": "endpoint.create"},
     "endpoints/<str:slug>": {"GET": "endpoint.view"},
     "endpoints/<str:slug>/promote": {"GET": "endpoint.deploy", "POST": "endpoint.deploy"},

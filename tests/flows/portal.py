@@ -284,7 +284,8 @@ class Load:
             began = time.monotonic()
             try:
                 answer = client.infer(self._slug, [[1, 2, 3, 4]])
-                self.seen.append((began, answer.status, answer.headers.get("X-Model-Version", "")))
+                number = answer.headers.get("X-Model-Version", "")
+                self.seen.append((began, answer.status, number or answer.v2_error["code"]))
             except urllib3.exceptions.HTTPError as error:
                 self.seen.append((began, 0, type(error).__name__))
         client.close()

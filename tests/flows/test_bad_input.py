@@ -23,7 +23,8 @@ PLUS = graphs.add_constant(10.0)
 COUNTS = """SELECT (SELECT count(*) FROM registry_registeredmodel), (SELECT count(*) FROM registry_modelversion),
  (SELECT count(*) FROM inference_endpoint), (SELECT count(*) FROM inference_trafficsplit),
  (SELECT count(*) FROM inference_splitactivation), (SELECT sum(epoch) FROM inference_endpoint),
- (SELECT count(*) FROM inference_batchjob), (SELECT count(*) FROM registry_auditevent)"""
+ (SELECT count(*) FROM inference_batchjob), (SELECT count(*) FROM registry_auditevent
+ WHERE action NOT IN ('version.ready', 'version.rejected'))"""
 
 
 @contextlib.contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from tests import graphs
-from tests.flows.portal import ALL_SCOPES, Client, Load, Portal, running
+from tests.flows.portal import ALL_SCOPES, ROOT, Client, Load, Portal, running
 
 ROWS = b"x_0,x_1,x_2,x_3\n" + b"".join(b"%d,0,0,0\n" % number for number in range(500))
 FACTS = """SELECT (SELECT count(*) FROM registry_auditevent), (SELECT max(mac) FROM registry_audithead),
@@ -24,7 +26,8 @@ FACTS = """SELECT (SELECT count(*) FROM registry_auditevent), (SELECT max(mac) F
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    with running(tmp_path_factory.mktemp("restart") / "data") as started:
+    """With the demo content, as a newcomer has it."""
+    with running(tmp_path_factory.mktemp("restart") / "data", "--host", "127.0.0.1") as started:
         yield started
 
 
@@ -69,6 +72,20 @@ def _all_there(own: Portal, client: Client, slug: str, job: dict[str, Any]) -> N
     assert client.get(f"/api/v1/jobs/{job['id']}/output").body.count(b"\n") == 501
     assert client.get("/api/v1/audit?action=endpoint.split_changed").body["count"] == 1
     assert "all in order" in own.manage("verify_audit").stdout
+
+
+def test_readme__its_curl_line__predicts(own: Portal, admin_there: Client) -> None:
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("curl ")]
+    assert lines
+    for line in lines:
+        command = line.replace("http://127.0.0.1:8000", own.url)
+        environment = {**own.environment, "TOKEN": str(admin_there.token)}
+        done = subprocess.run(
+            ["sh", "-c", f"{command} --silent --show-error --fail"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        outputs = {output["name"]: output["data"] for output in json.loads(done.stdout)["outputs"]}
+        assert outputs["label"] == [0]  # that flower is a setosa
 
 
 def test_ctrl_c_and_start_again__all_there(own: Portal, admin_there: Client, there: str, job: dict[str, Any]) -> None:

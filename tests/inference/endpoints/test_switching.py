@@ -176,7 +176,11 @@ def test_roll_back__named_revision__forward_too() -> None:
     roll_back(SYSTEM, fresh(endpoint), reason="back")
     roll_back(SYSTEM, fresh(endpoint), reason="forward", revision=2)
     assert live(endpoint)["canary"] == (2, 1000)
-    for revision, error, code in ((2, Conflict, "already_live"), (7, InvalidInput, "unknown_revision"), (0, InvalidInput, "unknown_revision")):
+    for revision, error, code in (
+        (2, Conflict, "already_live"),
+        (7, InvalidInput, "unknown_revision"),
+        (0, InvalidInput, "unknown_revision"),
+    ):
         with pytest.raises(error) as caught:
             roll_back(SYSTEM, fresh(endpoint), reason="x", revision=revision)
         assert caught.value.code == code
@@ -225,7 +229,10 @@ def test_switch__six_at_once_from_one_state__exactly_one_wins() -> None:
         begin.wait()
         try:
             if number % 2:
-                wanted = [WantedShare(STABLE, versions[0], 9000 - number), WantedShare("canary", versions[1], 1000 + number)]
+                wanted = [
+                    WantedShare(STABLE, versions[0], 9000 - number),
+                    WantedShare("canary", versions[1], 1000 + number),
+                ]
                 set_split(SYSTEM, seen, wanted, reason="x", epoch=1)
             else:
                 promote(SYSTEM, seen, versions[1], reason="x", epoch=1)

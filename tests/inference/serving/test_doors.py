@@ -81,7 +81,9 @@ def django_view(path: str, headers: dict[str, str], body: bytes) -> Reply:
     kind = headers.get("Content-Type", "")
     rest = {name: value for name, value in headers.items() if name != "Content-Type"}
     answer = Client().generic("POST", path, body, content_type=kind, headers=rest)
-    return Reply(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, json.loads(answer.content))
+    return Reply(
+        answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, json.loads(answer.content)
+    )
 
 
 RIGHT = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}

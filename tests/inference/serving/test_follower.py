@@ -41,7 +41,10 @@ def test_tick__first__knows_all_routes_and_has_their_sessions(serving: Follow) -
     assert set(known.routes) == {"one", "two", "idle"}
     assert known.sequence == RoutingState.objects.get(pk=1).sequence
     assert known.routes["idle"].split is None
-    assert {key: target.version.number for key, target in known.routes["two"].targets.items()} == {"stable": 1, "canary": 2}
+    assert {key: target.version.number for key, target in known.routes["two"].targets.items()} == {
+        "stable": 1,
+        "canary": 2,
+    }
     for target in known.routes["two"].targets.values():
         assert session_pool().get(target.version.sha256) is not None
 

@@ -105,9 +105,10 @@
       }
       const page = new DOMParser().parseFromString(request.responseText, "text/html");
       const fresh = page.querySelector("[data-upload-errors]");
+      const told = page.querySelector("main [role=alert] h1");
       const slot = form.querySelector("[data-upload-errors]");
-      if (fresh && slot) slot.replaceChildren(...fresh.childNodes);
-      else if (slot) slot.textContent = panel.dataset.failed;
+      if (fresh) slot.replaceChildren(...fresh.childNodes);
+      else slot.textContent = told ? told.textContent : panel.dataset.failed;
       stop();
       slot.focus();
     });
