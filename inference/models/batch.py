@@ -74,7 +74,7 @@ class BatchJob(models.Model):
         indexes = [models.Index(fields=["status", "created_at"], name="job_by_status")]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return self.file_name or str(self.id)
 
     @property
     def is_active(self) -> bool:
