@@ -17,7 +17,8 @@ asgi_loop = "uvloop"
 reuse_port = True
 keepalive = 75
 timeout = 60
-graceful_timeout = 8
+# How long requests under way get on SIGTERM; gunicorn waits as long for idle kept-alive connections too.
+graceful_timeout = int(os.environ.get("PORTAL_GRACEFUL_SECONDS", "8"))
 # Heartbeat files belong in memory: on a busy disk a slow write would look like a hung process.
 _MEMORY = "/dev/shm"  # noqa: S108
 worker_tmp_dir = _MEMORY if os.access(_MEMORY, os.W_OK) else None

@@ -215,6 +215,12 @@ CELERY = {
     "task_default_queue": "default",
     # A worker takes from all three in turn, so a long job delays a validation by one chunk at most.
     "task_queues": [Queue("default"), Queue("validation"), Queue("batch")],
+    "task_routes": {
+        "registry.tasks.validate_version": {"queue": "validation"},
+        "inference.tasks.plan_job": {"queue": "batch"},
+        "inference.tasks.run_chunk": {"queue": "batch"},
+        "inference.tasks.finish_job": {"queue": "batch"},
+    },
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "worker_max_tasks_per_child": 500,

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from portal.lib.heartbeat import Heartbeat
 from registry.artifacts.report import Rejection, Report
 from registry.artifacts.sandbox import validate
 from registry.models import ModelVersion
@@ -22,7 +23,7 @@ MISSING = Rejection(
 )
 
 
-@shared_task(queue="validation", soft_time_limit=240, time_limit=300)
+@shared_task(soft_time_limit=240, time_limit=300)
 def validate_version(version_id: int, **_: Any) -> None:
     """Idempotent: a doubled message finds the version claimed or decided and does nothing."""
     version = versions.begin_validation(version_id)
@@ -38,18 +39,20 @@ def _examine(version: ModelVersion) -> Report:
         return Report.rejected(LOST)
     try:
         path = artifact_store().path(version.sha256)
-        return validate(path, on_step=lambda name: versions.note_step(version, name))
+        with Heartbeat(versions.VALIDATION_ALIVE_EVERY_SECONDS) as heartbeat:
+            heartbeat.watch(lambda: versions.renew_validation(version))
+            return validate(path, on_step=lambda name: versions.note_step(version, name))
     except FileNotFoundError:
         return Report.rejected(MISSING)
 
 
-@shared_task(queue="default", time_limit=60)
+@shared_task(time_limit=60)
 def reconcile_versions(**_: Any) -> None:
     for version_id in versions.lost_validations():
         ring("registry.tasks.validate_version", version_id, queue="validation")
 
 
-@shared_task(queue="default", time_limit=300)
+@shared_task(time_limit=300)
 def sweep(**_: Any) -> None:
     """Removes what broken uploads left behind."""
     for store in (artifact_store(), job_store()):

@@ -9,11 +9,11 @@ from uuid import UUID
 from inference.batch.claims import RENEW_SECONDS, is_drained, requeue_damaged_chunk
 from inference.batch.context import writer_of
 from inference.batch.doorbell import ring_chunks
-from inference.batch.heartbeat import Heartbeat, LeaseLost
 from inference.batch.job_claims import change_ours, claim_job, end_job, renew_job
 from inference.batch.layout import Layout
 from inference.batch.parts import ClaimFile, DamagedPart, PartFolder, read_part
 from inference.models import BatchChunk, BatchJob, JobStatus
+from portal.lib.heartbeat import Heartbeat, LeaseLost
 from registry.services.artifacts import job_store
 
 

@@ -10,7 +10,6 @@ from inference.batch.claims import RENEW_SECONDS
 from inference.batch.context import bare_layout, facts_of, writer_of
 from inference.batch.doorbell import ring_chunks
 from inference.batch.faults import BadFile
-from inference.batch.heartbeat import Heartbeat, LeaseLost
 from inference.batch.job_claims import change_ours, claim_job, end_job, renew_job
 from inference.batch.layout import Layout
 from inference.batch.opening import open_jsonl, open_table
@@ -18,6 +17,7 @@ from inference.batch.parts import ClaimFile, PartFolder
 from inference.batch.scan import Cut, cuts
 from inference.batch.sizes import CHUNK_BYTES, chunk_rows
 from inference.models import BatchChunk, BatchJob, JobStatus
+from portal.lib.heartbeat import Heartbeat, LeaseLost
 from registry.services.artifacts import job_store
 
 AT_ONCE = 1000

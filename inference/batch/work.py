@@ -22,7 +22,6 @@ from inference.batch.claims import (
 from inference.batch.context import facts_of, signature_of, writer_of
 from inference.batch.doorbell import ring_chunks, ring_finish
 from inference.batch.faults import BadRow
-from inference.batch.heartbeat import Heartbeat, LeaseLost
 from inference.batch.job_claims import fail_job
 from inference.batch.layout import Layout
 from inference.batch.parsed import Parsed
@@ -35,6 +34,7 @@ from inference.batch.sizes import block_rows
 from inference.models import BatchChunk, BatchJob, JobStatus
 from inference.serving.sessions import load_version
 from portal.lib.errors import PortalError
+from portal.lib.heartbeat import Heartbeat, LeaseLost
 from registry.services.artifacts import job_store
 
 log = structlog.get_logger(__name__)

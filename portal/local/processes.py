@@ -34,6 +34,8 @@ def environment(layout: Layout) -> dict[str, str]:
     return {
         "PORTAL_DATA_DIR": str(layout.data),
         "PROMETHEUS_MULTIPROC_DIR": str(layout.run / "metrics"),
+        # A browser holds idle connections open, and nobody likes to wait for those after Ctrl-C.
+        "PORTAL_GRACEFUL_SECONDS": os.environ.get("PORTAL_GRACEFUL_SECONDS", "3"),
         "PYTHONUNBUFFERED": "1",
         MARK: str(layout.data),
     }

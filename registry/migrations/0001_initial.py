@@ -236,7 +236,7 @@ class Migration(migrations.Migration):
                 ("description", models.TextField(blank=True, max_length=20000, verbose_name="description")),
                 ("tags", models.JSONField(blank=True, default=dict)),
                 ("metrics", models.JSONField(blank=True, default=dict)),
-                ("validation_started_at", models.DateTimeField(blank=True, null=True)),
+                ("validation_alive_at", models.DateTimeField(blank=True, null=True)),
                 ("validation_tries", models.PositiveSmallIntegerField(default=0)),
                 ("validated_at", models.DateTimeField(blank=True, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

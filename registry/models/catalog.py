@@ -39,6 +39,7 @@ class ModelVersion(models.Model):
     """An uploaded artifact. `sha256` names its bytes in the artifact store; they never change.
 
     `report` is the validation's report as JSON (`registry/artifacts/report.py`), `steps` how far validation has come.
+    Whoever validates renews `validation_alive_at` every few seconds.
     """
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="versions")
@@ -53,7 +54,7 @@ class ModelVersion(models.Model):
     description = models.TextField(_("description"), blank=True, max_length=20_000)
     tags = models.JSONField(default=dict, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
-    validation_started_at = models.DateTimeField(null=True, blank=True)
+    validation_alive_at = models.DateTimeField(null=True, blank=True)
     validation_tries = models.PositiveSmallIntegerField(default=0)
     validated_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

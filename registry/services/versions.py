@@ -25,8 +25,9 @@ from registry.services.doorbell import ring
 from registry.services.receiving import take
 
 log = structlog.get_logger(__name__)
-# A validation that is older than this has lost its worker: with its limits the largest file ends well before.
-VALIDATION_LOST_AFTER = timedelta(seconds=150)
+# Whoever validates says so every few seconds; after this long a silence its worker is dead.
+VALIDATION_LOST_AFTER = timedelta(seconds=20)
+VALIDATION_ALIVE_EVERY_SECONDS = 4.0
 MAX_VALIDATION_TRIES = 3
 
 
@@ -104,10 +105,18 @@ def begin_validation(version_id: int) -> ModelVersion | None:
     now = timezone.now()
     claimed = (
         ModelVersion.objects.filter(pk=version_id, status=VersionStatus.VALIDATING)
-        .filter(Q(validation_started_at=None) | Q(validation_started_at__lt=now - VALIDATION_LOST_AFTER))
-        .update(validation_started_at=now, validation_tries=F("validation_tries") + 1, steps=[])
+        .filter(Q(validation_alive_at=None) | Q(validation_alive_at__lt=now - VALIDATION_LOST_AFTER))
+        .update(validation_alive_at=now, validation_tries=F("validation_tries") + 1, steps=[])
     )
     return ModelVersion.objects.select_related("model").get(pk=version_id) if claimed else None
+
+
+def renew_validation(version: ModelVersion) -> bool:
+    """Says that this run is alive; False once it is decided, or another run has it."""
+    ours = ModelVersion.objects.filter(
+        pk=version.pk, status=VersionStatus.VALIDATING, validation_tries=version.validation_tries
+    )
+    return bool(ours.update(validation_alive_at=timezone.now()))
 
 
 def note_step(version: ModelVersion, name: str) -> None:
@@ -156,7 +165,7 @@ def lost_validations() -> list[int]:
     """Versions whose message or worker was lost: the ids to ring for again."""
     old = timezone.now() - VALIDATION_LOST_AFTER
     fresh = timezone.now() - timedelta(seconds=5)
-    waiting = Q(validation_started_at=None, created_at__lt=fresh) | Q(validation_started_at__lt=old)
+    waiting = Q(validation_alive_at=None, created_at__lt=fresh) | Q(validation_alive_at__lt=old)
     return list(
         ModelVersion.objects.filter(waiting, status=VersionStatus.VALIDATING).values_list("pk", flat=True)[:100]
     )

@@ -108,8 +108,6 @@ def test_kill_9_of_everything_and_start_again__all_there(
     own.start()
     assert own.query(FACTS)[0][2:] == before[0][2:]
     _all_there(own, admin_there, there, job)
-    # A validation counts as lost after a minute: this is that minute.
-    own.query("UPDATE registry_modelversion SET validation_started_at = validation_started_at - interval '2 minutes'")
     assert admin_there.version("moment", 1)["status"] == "ready"
 
 

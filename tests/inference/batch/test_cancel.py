@@ -7,13 +7,13 @@ import pytest
 from inference.batch import results
 from inference.batch.claims import claim_chunk
 from inference.batch.finish import finish_job
-from inference.batch.heartbeat import Heartbeat
 from inference.batch.parts import PartFolder
 from inference.batch.reconcile import reconcile
 from inference.batch.services import cancel_job
 from inference.batch.work import compute_chunk
 from inference.selectors import jobs as selectors
 from portal.lib.errors import Conflict, NotAllowed
+from portal.lib.heartbeat import Heartbeat
 from registry.models import AuditEvent
 from tests.inference.batch.conftest import table
 

@@ -10,10 +10,10 @@ from django.db import connection
 from inference.batch import claims
 from inference.batch.claims import Delivery, claim_chunk, deliver, requeue_lost_chunks
 from inference.batch.finish import finish_job
-from inference.batch.heartbeat import Heartbeat
 from inference.batch.parts import ClaimFile, PartFolder
 from inference.batch.plan import plan_job
 from inference.batch.work import compute_chunk, work_on
+from portal.lib.heartbeat import Heartbeat
 from registry.models import AuditEvent
 from tests.inference.batch.conftest import answers, later, output, table
 

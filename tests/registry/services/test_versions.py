@@ -121,7 +121,7 @@ def test_validation__worker_lost__another_takes_it_and_the_late_verdict_does_not
     assert lost is not None
     assert versions.lost_validations() == []
     long_ago = timezone.now() - versions.VALIDATION_LOST_AFTER - timedelta(seconds=1)
-    ModelVersion.objects.filter(pk=version.pk).update(validation_started_at=long_ago)
+    ModelVersion.objects.filter(pk=version.pk).update(validation_alive_at=long_ago)
     assert versions.lost_validations() == [version.pk]
     second = versions.begin_validation(version.pk)
     assert second is not None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Self
 
-import structlog
 from django.db import DatabaseError, connection
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
@@ -64,5 +64,5 @@ class Heartbeat:
         try:
             watched.lost = not watched.renew()
         except DatabaseError as error:
-            log.warning("lease_not_renewed", error=type(error).__name__)
+            log.warning("lease not renewed: %s", type(error).__name__)
             connection.close()
