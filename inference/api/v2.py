@@ -34,7 +34,7 @@ _IN_PLACE = InPlace()
 def to_django(answer: Answer) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status)
     for name, value in answer.headers:
-        response[name] = value
+        response[name.decode("ascii").title()] = value.decode("ascii")
     return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
@@ -12,6 +13,7 @@ from inference.monitoring.prometheus import count_prediction
 from inference.protocol import v2
 from inference.serving.blocking import Waiting
 from inference.serving.dataplane import InferCall, Predicted, infer
+from inference.serving.follower import follower
 from portal.lib.errors import PortalError, UnsupportedMedia
 
 log = structlog.get_logger(__name__)
@@ -20,9 +22,15 @@ JSON_TYPES = ("application/json", "application/octet-stream", "application/x-www
 MAX_ROUTING_KEY = 1024
 
 
+Headers = list[tuple[bytes, bytes]]
+JSON = (b"content-type", b"application/json")
+
+
 class Answer(NamedTuple):
+    """`headers` as ASGI has them: bytes, names in lower case."""
+
     status: int
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: bytes
 
 
@@ -57,7 +65,8 @@ async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> An
     try:
         predicted = await infer(call, waiting)
     except PortalError as error:
-        count_prediction(call.slug if error.status != 404 else "", "", "", error.status, time.perf_counter() - begin)
+        known = call.slug if call.slug in follower().routes else ""
+        count_prediction(known, "", "", error.status, time.perf_counter() - begin)
         return error_answer(error, request_id)
     except Exception:
         log.exception("prediction_failed", request_id=request_id)
@@ -67,25 +76,31 @@ async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> An
     return Answer(200, _headers(predicted, request_id), predicted.body)
 
 
-def _headers(predicted: Predicted, request_id: str) -> list[tuple[str, str]]:
+def _headers(predicted: Predicted, request_id: str) -> Headers:
     chosen = predicted.chosen
-    headers = [
-        ("Content-Type", "application/json"),
-        ("X-Request-Id", request_id),
-        ("X-Model-Version", str(chosen.version.number)),
-        ("X-Variant", chosen.variant),
-        ("X-Split-Epoch", str(chosen.route.epoch)),
-        ("X-Route-Reason", chosen.reason),
-    ]
+    routed = _routed_headers(chosen.version.number, chosen.variant, chosen.route.epoch, chosen.reason)
+    headers = [*routed, (b"x-request-id", request_id.encode())]
     if predicted.stale_seconds:
-        headers.append(("X-Split-Age", str(predicted.stale_seconds)))
+        headers.append((b"x-split-age", str(predicted.stale_seconds).encode()))
     return headers
 
 
+@lru_cache(4096)
+def _routed_headers(version: int, variant: str, epoch: int, reason: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The same for all requests that go the same way, so they are written once."""
+    return (
+        JSON,
+        (b"x-model-version", str(version).encode()),
+        (b"x-variant", variant.encode()),
+        (b"x-split-epoch", str(epoch).encode()),
+        (b"x-route-reason", reason.encode()),
+    )
+
+
 def error_answer(error: PortalError, request_id: str) -> Answer:
-    headers = [("Content-Type", "application/json"), ("X-Request-Id", request_id)]
+    headers = [JSON, (b"x-request-id", request_id.encode())]
     if error.status == 401:
-        headers.append(("WWW-Authenticate", 'Bearer realm="slipway"'))
+        headers.append((b"www-authenticate", b'Bearer realm="slipway"'))
     if error.retry_after is not None:
-        headers.append(("Retry-After", str(error.retry_after)))
+        headers.append((b"retry-after", str(error.retry_after).encode()))
     return Answer(error.status, headers, v2.error_body(str(error), error.code, request_id))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def accept_or_create(value: str | None) -> str:
     """The caller's own id, or a fresh one where it could garble a log line or a header."""
-    return value if value and WELL_FORMED.fullmatch(value) else uuid.uuid4().hex
+    return value if value and WELL_FORMED.fullmatch(value) else secrets.token_hex(16)
