@@ -46,6 +46,24 @@ def add_constant(value_added: float = 1.0, shape: Shape = ("N", 4)) -> bytes:
     return model([node], [value("x", shape)], [value("y", shape)], [constant("c", value_added)]).SerializeToString()
 
 
+def heavy_add_constant(value_added: float = 1.0, width: int = 1024) -> bytes:
+    """y = x + value_added, exactly, after some four million multiplications by zero a row: a job takes its time."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "W1"], ["wide"]),
+        helper.make_node("MatMul", ["wide", "W2"], ["wider"]),
+        helper.make_node("MatMul", ["wider", "W2"], ["widest"]),
+        helper.make_node("MatMul", ["widest", "W3"], ["nothing"]),
+        helper.make_node("Sum", ["x", "c", "nothing"], ["y"]),
+    ]
+    parts = [
+        constant("W1", np.zeros((4, width))),
+        constant("W2", np.zeros((width, width))),
+        constant("W3", np.zeros((width, 4))),
+        constant("c", value_added),
+    ]
+    return model(nodes, [value("x")], [value("y")], parts).SerializeToString()
+
+
 def identity(element: int = TensorProto.FLOAT, shape: Shape = ("N", 4)) -> bytes:
     node = helper.make_node("Identity", ["x"], ["y"])
     return model([node], [value("x", shape, element)], [value("y", shape, element)]).SerializeToString()

@@ -33,6 +33,7 @@ from portal.lib.errors import PortalError
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.5
+REFRESH_SECONDS = 0.4
 PATIENCE_SECONDS = 0.2
 # A store that lets one wait for longer is as good as away.
 SILENCE_SECONDS = 2.0
@@ -59,6 +60,7 @@ class Follower:
         self.sequence = -1
         self.lease_until = 0.0
         self.synced_at = 0.0
+        self._refreshed_at = float("-inf")
         self._refused = False
         self._asking_since = float("inf")
         self.failures: dict[str, str] = {}
@@ -134,8 +136,11 @@ class Follower:
         changes = read_changes(self.sequence) if current_sequence() != self.sequence else None
         if changes and self._loaded(_versions(changes)):
             self._take(changes)
-        self._refresh_pinned()
-        self.callers.refresh()
+        # Not at each hint: a switch is acknowledged without waiting for what has just been read.
+        if asked_at - self._refreshed_at > REFRESH_SECONDS:
+            self._refresh_pinned()
+            self.callers.refresh()
+            self._refreshed_at = asked_at
         self._acknowledge()
         with self._fresh:
             self._refused, self._asking_since = False, float("inf")

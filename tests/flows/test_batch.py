@@ -22,6 +22,12 @@ def target(alice: Client) -> str:
     return alice.serve("batch", graphs.add_constant(10.0), graphs.add_constant(20.0))
 
 
+@pytest.fixture(scope="module")
+def heavy(alice: Client) -> str:
+    """The same, slow enough that something can happen to a job meanwhile."""
+    return alice.serve("batch-heavy", graphs.heavy_add_constant(10.0))
+
+
 def submit(client: Client, target: str, data: bytes, name: str = "rows.csv", **fields: str) -> Answer:
     fields.setdefault("endpoint", target)
     return client.send_file("/api/v1/jobs", data, name, **fields)
@@ -42,9 +48,9 @@ def csv(n_rows: int) -> bytes:
 
 
 def test_job__hundred_thousand_rows_and_workers_killed__every_row_once_in_order(
-    portal: Portal, alice: Client, target: str
+    portal: Portal, alice: Client, heavy: str
 ) -> None:
-    answer = submit(alice, target, csv(N_ROWS))
+    answer = submit(alice, heavy, csv(N_ROWS))
     assert answer.status == 202, answer
     path = f"/api/v1/jobs/{answer.body['id']}"
     main, *pool = portal.children("celery", "worker")
@@ -53,7 +59,7 @@ def test_job__hundred_thousand_rows_and_workers_killed__every_row_once_in_order(
         member.send_signal(signal.SIGKILL)
     before = alice.get(path).body
     job = ended(alice, answer.body["id"])
-    assert before["n_done"] < N_ROWS, "the job was through before a worker was killed: give it more rows"
+    assert before["n_done"] < N_ROWS, "the job was through before a worker was killed: make the model heavier"
     assert (job["status"], job["n_rows"], job["n_done"], job["n_failed"]) == ("succeeded", N_ROWS, N_ROWS, 0)
     head, *lines = alice.get(f"{path}/output").body.decode().splitlines()
     assert len(lines) == N_ROWS
@@ -150,9 +156,9 @@ def test_idempotency_key__same_request_twice__one_job(alice: Client, target: str
 
 
 def test_cancel__running_job__ends_and_can_be_cancelled_again(
-    portal: Portal, alice: Client, bob: Client, target: str
+    portal: Portal, alice: Client, bob: Client, heavy: str
 ) -> None:
-    answer = submit(alice, target, csv(N_ROWS))
+    answer = submit(alice, heavy, csv(N_ROWS))
     path = f"/api/v1/jobs/{answer.body['id']}"
     assert bob.post(f"{path}/cancel").status == 403
     cancelled = alice.post(f"{path}/cancel")
