@@ -105,9 +105,11 @@ class Follower:
         while not self._stop.is_set():
             try:
                 self._listen()
+                routine = True
                 while not self._stop.is_set():
-                    self._tick()
-                    self._wait_for_hint()
+                    self._tick(routine)
+                    hinted = self._wait_for_hint()
+                    routine = not hinted or time.monotonic() - self._refreshed_at > REFRESH_SECONDS
             except (DatabaseError, InterfaceError, OSError) as error:
                 self._lost(error)
             except Exception:
@@ -121,7 +123,7 @@ class Follower:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
 
-    def _wait_for_hint(self) -> None:
+    def _wait_for_hint(self) -> bool:
         # The driver's own errors would not be recognised in `_run`.
         with connection.wrap_database_errors:
             raw = connection.connection
@@ -129,15 +131,17 @@ class Follower:
                 selector.register(raw, selectors.EVENT_READ)
                 selector.select(0 if self._loads else TICK_SECONDS)
             raw.poll()
+            hinted = bool(raw.notifies)
             raw.notifies.clear()
+            return hinted
 
-    def _tick(self) -> None:
+    def _tick(self, routine: bool = True) -> None:
+        """A hint is acknowledged without the routine look-ups, where these were made a moment ago."""
         self._asking_since = asked_at = time.monotonic()
         changes = read_changes(self.sequence) if current_sequence() != self.sequence else None
         if changes and self._loaded(_versions(changes)):
             self._take(changes)
-        # Not at each hint: a switch is acknowledged without waiting for what has just been read.
-        if asked_at - self._refreshed_at > REFRESH_SECONDS:
+        if routine:
             self._refresh_pinned()
             self.callers.refresh()
             self._refreshed_at = asked_at
