@@ -1,5 +1,7 @@
 from inference.models.batch import BatchChunk, BatchJob, JobStatus
 from inference.models.endpoints import Endpoint, SplitActivation, TrafficShare, TrafficSplit, Variant
+from inference.models.monitoring import MetricWindow
+from inference.models.quarantine import Quarantine, RuntimeDeath
 from inference.models.serving import RoutingState, ServingProcess, WarmRequest
 
 __all__ = [
@@ -7,7 +9,10 @@ __all__ = [
     "BatchJob",
     "Endpoint",
     "JobStatus",
+    "MetricWindow",
+    "Quarantine",
     "RoutingState",
+    "RuntimeDeath",
     "ServingProcess",
     "SplitActivation",
     "TrafficShare",

@@ -15,6 +15,8 @@ class Endpoint(models.Model):
     """The public address of predictions. What is live is a pointer, `live_split`; every move of it adds 1 to `epoch`.
 
     `changed_sequence` is the routing sequence (`RoutingState`) of the last change that serving processes must know.
+    `deadline_ms` is how long a request may take unless it says otherwise. `batch_size` 1 keeps requests apart, None
+    leaves it to what validation measured; `batch_delay_us` is how long a request may wait for others to join it.
     """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
@@ -22,6 +24,9 @@ class Endpoint(models.Model):
     slug = models.CharField(_("slug"), max_length=64, db_index=True, validators=[validate_slug])
     description = models.TextField(_("description"), blank=True, max_length=20_000)
     salt = models.CharField(max_length=16, default=new_salt, editable=False)
+    deadline_ms = models.PositiveIntegerField(_("deadline in milliseconds"), default=30_000)
+    batch_size = models.PositiveIntegerField(_("largest batch"), null=True, blank=True)
+    batch_delay_us = models.PositiveIntegerField(_("longest wait for a batch in microseconds"), default=0)
     epoch = models.PositiveBigIntegerField(default=0)
     live_split = models.ForeignKey("TrafficSplit", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     last_revision = models.PositiveIntegerField(default=0)
@@ -101,6 +106,7 @@ class SplitActivation(models.Model):
         PROMOTE = "promote", _("Promoted")
         SPLIT = "split", _("Split changed")
         ROLL_BACK = "rollback", _("Rolled back")
+        FALL_BACK = "fallback", _("Fell back")
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="activations")
     epoch = models.PositiveBigIntegerField()

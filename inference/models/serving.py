@@ -22,7 +22,8 @@ class ServingProcess(models.Model):
     """One process that answers predictions. It has taken every change up to `acknowledged`.
 
     While `lease_expires_at` lies ahead the process may answer from memory; a writer waits for every such process.
-    `failures` maps a version id to the sentence why it could not be loaded here.
+    `failures` maps a version id to the sentence why it could not be loaded here. `sessions` lists what is loaded:
+    `{"sha256", "memory_bytes", "runs", "last_used" (epoch seconds), "isolated", "restarts"}`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -34,6 +35,8 @@ class ServingProcess(models.Model):
     failures = models.JSONField(default=dict)
     n_sessions = models.PositiveIntegerField(default=0)
     session_bytes = models.BigIntegerField(default=0)
+    sessions = models.JSONField(default=list)
+    memory_bytes = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.host} {self.pid}"

@@ -51,7 +51,10 @@ class Membership(models.Model):
 
 
 class ApiToken(models.Model):
-    """A bearer token. Only its SHA-256 is kept; `prefix` is the public part by which people tell tokens apart."""
+    """A bearer token. Only its SHA-256 is kept; `prefix` is the public part by which people tell tokens apart.
+
+    `requests_per_second` bounds its predictions; None is no bound.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(_("name"), max_length=100)
@@ -59,6 +62,7 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=20))
     endpoints = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    requests_per_second = models.PositiveIntegerField(_("predictions per second"), null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
