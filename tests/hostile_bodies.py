@@ -185,7 +185,6 @@ HOSTILE: list[tuple[bytes, str]] = [
     (body(outputs=[{"name": "X"}]), "unknown_output"),
     (body(outputs=[{"name": "p"}, {"name": "p"}]), "duplicate_output"),
     (body(outputs=[{"name": "p", "parameters": []}]), "invalid_parameters"),
-    (body(outputs=[{"name": "p", "parameters": {"classification": 2}}]), "classification_not_supported"),
     (body(outputs=[{"name": "p", "parameters": {"shared_memory_region": "r"}}]), "shared_memory_not_supported"),
     (body(id=5), "invalid_id"),
     (body(id=["a"]), "invalid_id"),
@@ -193,8 +192,8 @@ HOSTILE: list[tuple[bytes, str]] = [
     (body(parameters="a"), "invalid_parameters"),
     (tensor(parameters=[1]), "invalid_parameters"),
     # Extensions that are not here.
-    (tensor(data=..., parameters={"binary_data_size": 16}), "binary_not_supported"),
-    (tensor(parameters={"binary_data_size": 16}), "binary_not_supported"),
-    (tensor(data=..., parameters={"binary_data_size": 4}) + b"\0\0\x80\x3f", "binary_not_supported"),
+    (tensor(data=..., parameters={"binary_data_size": 16}), "missing_header_length"),
+    (tensor(parameters={"binary_data_size": 16}), "missing_header_length"),
+    (tensor(data=..., parameters={"binary_data_size": 4}) + b"\0\0\x80\x3f", "missing_header_length"),
     (tensor(data=..., parameters={"shared_memory_region": "r"}), "shared_memory_not_supported"),
 ]

@@ -11,12 +11,16 @@ from itertools import chain
 from math import prod
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from portal.lib.errors import InvalidInput
 from registry.artifacts.signature import NUMPY_DTYPES, TensorSpec
 
-DTYPES = {datatype: np.dtype(name) for datatype, name in NUMPY_DTYPES.items()}
+DTYPES: dict[str, np.dtype] = {
+    **{datatype: np.dtype(name) for datatype, name in NUMPY_DTYPES.items()},
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+}
 
 # The struct module converts many numbers at once as strictly as we want it: it refuses text, null and lists, floats in
 # integers, and whatever is out of range. Only booleans pass as numbers; those are looked for separately.
@@ -53,8 +57,8 @@ def to_array(
     flat = _flatten(name, shape, data) if data and shape and type(data[0]) is list else data
     if len(flat) != prod(shape):
         raise _wrong_count(name, shape, len(flat))
-    if not flat:
-        return _empty(name, datatype, shape)
+    if not flat and datatype != "BF16":
+        return empty_tensor(spec, shape)
     code = PACK_CODES.get(datatype)
     if code is None:
         return _unpacked(name, datatype, shape, flat)
@@ -71,10 +75,16 @@ def _packer(code: str, count: int) -> Callable[..., bytes]:
     return struct.Struct(f"={count}{code}").pack
 
 
+def check_datatype(spec: TensorSpec, datatype: Any) -> None:
+    """Raise InvalidInput (`wrong_datatype`) unless it is the spec's."""
+    if datatype != spec.datatype:
+        raise _wrong_datatype(spec.name, datatype, spec)
+
+
 def check_against(spec: TensorSpec, shape: Any, name: str | None = None) -> None:
     """Raise InvalidInput (`wrong_shape`) unless `shape` is a list of sizes that the spec allows."""
     expected = spec.shape
-    if type(shape) in (list, tuple) and len(shape) == len(expected):
+    if (type(shape) is list or type(shape) is tuple) and len(shape) == len(expected):
         for size, wanted in zip(shape, expected):  # noqa: B905 (this is the hot path, and the lengths are the same)
             # The type too: True == 1 == 1.0.
             if type(size) is not int or size < 0 or (size != wanted and wanted != -1):
@@ -82,7 +92,7 @@ def check_against(spec: TensorSpec, shape: Any, name: str | None = None) -> None
         else:
             return
     raise InvalidInput(
-        f"Input {quoted(name or spec.name)}: the shape must be {shown_shape(expected)}, not {_shown(shape)}.",
+        f"Input {quoted(name or spec.name)}: the shape must be {shown_shape(expected)}, not {shown(shape)}.",
         code="wrong_shape",
         details={"input": spec.name, "expected": list(expected)},
     )
@@ -100,13 +110,11 @@ def _flatten(name: str, shape: Sequence[int], data: list[Any]) -> Sequence[Any]:
     return rows
 
 
-def _empty(name: str, datatype: str, shape: Sequence[int]) -> np.ndarray:
+def empty_tensor(spec: TensorSpec, shape: Sequence[int]) -> np.ndarray:
     """A tensor with a 0 in its shape; no data bounds its other sizes, so this does."""
-    if datatype not in DTYPES:
-        raise _not_json(name, datatype)
     if prod(size or 1 for size in shape) > MAX_SIZE:
-        raise InvalidInput(f"Input {quoted(name)}: the shape {list(shape)} is too big.", code="wrong_shape")
-    array = np.empty(shape, DTYPES[datatype])
+        raise InvalidInput(f"Input {quoted(spec.name)}: the shape {list(shape)} is too big.", code="wrong_shape")
+    array = np.empty(shape, DTYPES[spec.datatype])
     array.flags.writeable = False
     return array
 
@@ -117,6 +125,11 @@ def _unpacked(name: str, datatype: str, shape: Sequence[int], flat: Sequence[Any
         raise _not_json(name, datatype)
     if not set(map(type, flat)) <= {wanted}:
         raise _wrong_value(name, datatype, flat)
+    return filled(datatype, shape, flat)
+
+
+def filled(datatype: str, shape: Sequence[int], flat: Sequence[Any]) -> np.ndarray:
+    """The tensor of values that are known to fit, at least one."""
     array = np.empty(len(flat), DTYPES[datatype])
     array[:] = flat
     array.flags.writeable = False
@@ -124,7 +137,10 @@ def _unpacked(name: str, datatype: str, shape: Sequence[int], flat: Sequence[Any
 
 
 def _not_json(name: str, datatype: str) -> InvalidInput:
-    return InvalidInput(f"Input {quoted(name)}: {datatype} cannot be written in JSON.", code="wrong_datatype")
+    return InvalidInput(
+        f"Input {quoted(name)}: {datatype} cannot be written in JSON; send it as a binary tensor.",
+        code="wrong_datatype",
+    )
 
 
 def _wrong_count(name: str, shape: Sequence[int], count: int) -> InvalidInput:
@@ -136,7 +152,7 @@ def _wrong_count(name: str, shape: Sequence[int], count: int) -> InvalidInput:
 
 def _wrong_datatype(name: str, datatype: Any, spec: TensorSpec) -> InvalidInput:
     return InvalidInput(
-        f"Input {quoted(name)}: the model takes {spec.datatype}, not {_shown(datatype)}.",
+        f"Input {quoted(name)}: the model takes {spec.datatype}, not {shown(datatype)}.",
         code="wrong_datatype",
         details={"input": spec.name, "expected": spec.datatype},
     )
@@ -177,7 +193,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, str):
         return "text"
     if isinstance(value, int | float):
-        return f"the number {_shown(value)}"
+        return f"the number {shown(value)}"
     return "a list" if isinstance(value, list) else "an object"
 
 
@@ -187,7 +203,7 @@ def quoted(name: Any) -> str:
     return repr(text if len(text) <= 80 else text[:79] + "…")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     text = repr(value) if isinstance(value, str | int | float | list | tuple | None) else "an object"
     return text if len(text) <= 80 else text[:79] + "…"
 

@@ -121,10 +121,29 @@ def test_decode_infer__integers_into_floats__accepted() -> None:
     assert decode_infer(tensor(data=[[1, 2, 3, 4]]), IRIS).inputs["X"].tolist() == [[1.0, 2.0, 3.0, 4.0]]
 
 
-def test_decode_infer__client_prefers_binary_answers__gets_json() -> None:
-    assert decode_infer(body(parameters={"binary_data_output": True}), IRIS).outputs is None
-    asked = body(outputs=[{"name": "p", "parameters": {"binary_data": True}}])
-    assert decode_infer(asked, IRIS).outputs == ("p",)
+@pytest.mark.parametrize(
+    ("parameters", "timeout_seconds", "priority"),
+    [
+        ({}, None, 0),
+        ({"timeout": 1}, 1e-6, 0),
+        ({"timeout": 2_500_000, "priority": 0}, 2.5, 0),
+        ({"priority": 1}, None, 1),
+        ({"priority": 2**31, "timeout": None}, None, 2**31),
+        ({"sequence_id": 0, "sequence_start": False}, None, 0),
+    ],
+)
+def test_decode_infer__timeout_and_priority__read(
+    parameters: dict[str, Any], timeout_seconds: float | None, priority: int
+) -> None:
+    request = decode_infer(body(parameters=parameters), IRIS)
+    assert (request.timeout_seconds, request.priority) == (timeout_seconds, priority)
+
+
+@pytest.mark.parametrize("parameters", [{"sequence_id": 7}, {"sequence_id": "a"}, {"sequence_end": True}])
+def test_decode_infer__part_of_a_sequence__refused(parameters: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"^Sequences are not supported") as caught:
+        decode_infer(body(parameters=parameters), IRIS)
+    assert caught.value.code == "sequence_not_supported"
 
 
 @settings(max_examples=300, deadline=None)
