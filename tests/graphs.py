@@ -78,15 +78,15 @@ def strings(shape: Shape = ("N", 1)) -> bytes:
     return identity(TensorProto.STRING, shape)
 
 
-def classifier(weights: object | None = None, bias: object | None = None) -> bytes:
-    """Linear softmax over four features: `label` INT64 [N], `probabilities` FP32 [N, 3]."""
+def classifier(weights: object | None = None, bias: object | None = None, p: str = "probabilities") -> bytes:
+    """Linear softmax over four features: `label` INT64 [N], and `p`, FP32 [N, 3]."""
     matrix = np.eye(4, 3) if weights is None else weights
     nodes = [
         helper.make_node("Gemm", ["X", "W", "b"], ["scores"]),
-        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
-        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
+        helper.make_node("Softmax", ["scores"], [p], axis=1),
+        helper.make_node("ArgMax", [p], ["label"], axis=1, keepdims=0),
     ]
-    outputs = [value("label", ("N",), TensorProto.INT64), value("probabilities", ("N", 3))]
+    outputs = [value("label", ("N",), TensorProto.INT64), value(p, ("N", 3))]
     parts = [constant("W", matrix), constant("b", [0.0, 0.0, 0.0] if bias is None else bias)]
     return model(nodes, [value("X")], outputs, parts).SerializeToString()
 
@@ -193,3 +193,29 @@ def looping(n_trips: int) -> bytes:
     node = helper.make_node("Loop", ["trips", "go", "x"], ["y"], body=body)
     parts = [constant("trips", n_trips, np.int64), constant("go", True, np.bool_)]
     return model([node], [value("x", ("M",))], [value("y", ("M",))], parts).SerializeToString()
+
+
+def division_by_input(name: str = "tiny") -> bytes:
+    """z = x / y, INT64, one number each: the smallest number by -1 ends the process that computes it."""
+    vector = [value(edge, [1], TensorProto.INT64) for edge in "xyz"]
+    made = model([helper.make_node("Div", ["x", "y"], ["z"])], vector[:2], vector[2:])
+    made.graph.name = name
+    return made.SerializeToString()
+
+
+def counting_loop() -> bytes:
+    """y = trips + 1 after so many turns of a loop: INT64 without dimensions, so a caller decides how long it runs."""
+    scalar = [value(edge, [], TensorProto.INT64) for edge in ("n", "before", "after", "trips", "y")]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "turn",
+        [scalar[0], value("go", [], TensorProto.BOOL), scalar[1]],
+        [value("go_on", [], TensorProto.BOOL), scalar[2]],
+        [constant("one", 1, np.int64)],
+    )
+    loop = helper.make_node("Loop", ["trips", "", "start"], ["y"], body=body)
+    start = constant("start", 1, np.int64)
+    return model([loop], [scalar[3]], [scalar[4]], [start]).SerializeToString()

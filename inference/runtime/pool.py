@@ -8,10 +8,11 @@ from threading import Lock
 from time import monotonic, time
 from typing import NamedTuple
 
-from inference.runtime.session import ModelSession
+from inference.runtime.surface import Session
 from portal.lib.errors import PortalError, Unavailable
 
 FAILURE_SECONDS = 5.0
+IDLE_SECONDS = 60.0
 
 
 class Entry:
@@ -19,24 +20,25 @@ class Entry:
 
     __slots__ = ("last_used", "runs", "session")
 
-    def __init__(self, session: ModelSession) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
         self.runs = 0
         self.last_used = monotonic()
 
-    def use(self) -> ModelSession:
+    def use(self) -> Session:
         self.last_used = monotonic()
         self.runs += 1
         return self.session
 
 
 class SessionStats(NamedTuple):
-    """`last_used` is in seconds since the epoch."""
+    """`last_used` is in seconds since the epoch; `restarts` counts those of a process of its own."""
 
     digest: str
     memory_bytes: int
     runs: int
     last_used: float
+    restarts: int = 0
 
 
 class Failure(NamedTuple):
@@ -47,21 +49,21 @@ class Failure(NamedTuple):
 class SessionPool:
     """Sessions by the digest of their artifact. Dropping one drops a reference: runs in progress end well."""
 
-    def __init__(self, loader: Callable[[str], ModelSession], budget_bytes: int) -> None:
+    def __init__(self, loader: Callable[[str], Session], budget_bytes: int) -> None:
         self._loader = loader
         self._budget_bytes = budget_bytes
         self._entries: dict[str, Entry] = {}
-        self._loading: dict[str, Future[ModelSession]] = {}
+        self._loading: dict[str, Future[Session]] = {}
         self._failures: dict[str, Failure] = {}
         self._kept: frozenset[str] = frozenset()
         self._lock = Lock()
 
-    def get(self, digest: str) -> ModelSession | None:
+    def get(self, digest: str) -> Session | None:
         """The session if it is loaded, at once; a call counts as a run."""
         entry = self._entries.get(digest)
         return None if entry is None else entry.use()
 
-    def load(self, digest: str) -> ModelSession:
+    def load(self, digest: str) -> Session:
         """The session, loaded if it must be; blocks. However many threads ask, one loads.
 
         Raises what the loader raised, or Unavailable for what is not a PortalError. A failure is remembered for five
@@ -84,21 +86,31 @@ class SessionPool:
         return self.get(digest) or future.result()
 
     def keep(self, digests: Iterable[str]) -> None:
-        """These, the live ones, are never dropped. Replaces the earlier set."""
+        """These, the live ones, are the last to go, and only when nobody has used them for a minute. Replaces the
+        earlier set."""
         with self._lock:
             self._kept = frozenset(digests)
             self._evict(spared=None)
+
+    def drop(self, digests: Iterable[str]) -> None:
+        """What must not run any more, whether it is kept or not."""
+        with self._lock:
+            for digest in digests:
+                self._entries.pop(digest, None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next session would make another one go, or the budget be exceeded."""
+        with self._lock:
+            return self._used() >= self._budget_bytes
 
     def stats(self) -> list[SessionStats]:
         to_epoch = time() - monotonic()
         with self._lock:
             entries = list(self._entries.items())
-        return [
-            SessionStats(digest, entry.session.memory_bytes, entry.runs, entry.last_used + to_epoch)
-            for digest, entry in entries
-        ]
+        return [_stats(digest, entry, to_epoch) for digest, entry in entries]
 
-    def _load_into(self, future: Future[ModelSession], digest: str) -> None:
+    def _load_into(self, future: Future[Session], digest: str) -> None:
         try:
             session = self._loader(digest)
         except BaseException as error:
@@ -125,12 +137,25 @@ class SessionPool:
 
     def _evict(self, spared: str | None) -> None:
         """Drop the longest unused until the rest fits. `spared` was asked for just now and stays even if too big."""
-        used = sum(entry.session.memory_bytes for entry in self._entries.values())
-        free_to_go = [digest for digest in self._entries if digest not in self._kept and digest != spared]
-        for digest in sorted(free_to_go, key=lambda digest: self._entries[digest].last_used):
+        used = self._used()
+        busy_since = monotonic() - IDLE_SECONDS
+        by_age = sorted(self._entries, key=lambda digest: self._entries[digest].last_used)
+        others = [digest for digest in by_age if digest not in self._kept]
+        idle = [digest for digest in by_age if digest in self._kept and self._entries[digest].last_used < busy_since]
+        for digest in (*others, *idle):
             if used <= self._budget_bytes:
                 return
-            used -= self._entries.pop(digest).session.memory_bytes
+            if digest != spared:
+                used -= self._entries.pop(digest).session.memory_bytes
+
+    def _used(self) -> int:
+        return sum(entry.session.memory_bytes for entry in self._entries.values())
+
+
+def _stats(digest: str, entry: Entry, to_epoch: float) -> SessionStats:
+    session = entry.session
+    restarts = getattr(session, "restarts", 0)
+    return SessionStats(digest, session.memory_bytes, entry.runs, entry.last_used + to_epoch, restarts)
 
 
 def _again(error: BaseException) -> PortalError:

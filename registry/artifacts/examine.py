@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import onnx
@@ -16,6 +17,7 @@ from onnx import checker
 
 from registry.artifacts import inspect, lint
 from registry.artifacts.contract import contract, outputs_of_unknown_rank
+from registry.artifacts.isolation import verdict
 from registry.artifacts.limits import Limits
 from registry.artifacts.probe import Probe, Prober, load
 from registry.artifacts.report import READY, Rejected, Report
@@ -40,14 +42,15 @@ class Examination:
         self._send = send
         self._steps: list[dict[str, Any]] = []
         self._facts: dict[str, Any] = {}
+        self._at_start = 0
 
     def report(self) -> Report:
-        at_start = self._resident()
+        self._at_start = self._resident()
         try:
             report = self._examine()
         except Rejected as rejected:
             report = Report.rejected(rejected.rejection, facts=self._facts, steps=tuple(self._steps))
-        self._facts["peak_memory_bytes"] = max(0, _peak() - at_start)
+        self._facts.setdefault("peak_memory_bytes", self._peak_since_start())
         return report
 
     def _examine(self) -> Report:
@@ -60,7 +63,7 @@ class Examination:
         with self._step("load", "load_failed"):
             session = self._load(data)
         with self._step("probe", "probe_failed") as step:
-            probe = Prober(session, self._limits).look()
+            probe = self._probe(session)
             step["status"] = probe.status
             agreed = contract(session, probe, unranked)
         self._note(probe)
@@ -101,11 +104,25 @@ class Examination:
         self._facts["session_memory_bytes"] = max(0, self._resident() - before)
         return session
 
+    def _probe(self, session: onnxruntime.InferenceSession) -> Probe:
+        prober, before = Prober(session, self._limits), self._resident()
+        probe = prober.look()
+        # Taken here, as more rows together need more than the model's own runs do.
+        run_bytes = self._facts["run_memory_bytes"] = max(0, self._resident() - before)
+        self._facts["peak_memory_bytes"] = self._peak_since_start()
+        prober.look_at_joining(probe, run_bytes)
+        return probe
+
     def _note(self, probe: Probe) -> None:
         self._facts["run_seconds"] = None if probe.run_seconds is None else round(probe.run_seconds, 9)
         self._facts["probe"] = probe.status
-        for name in ("deterministic", "batch_coupled", "dynamic_batch"):
+        self._facts["probe_inputs"] = None if probe.accepted is None else asdict(probe.accepted)
+        for name in ("deterministic", "batch_coupled", "dynamic_batch", "batching"):
             self._facts[name] = getattr(probe, name)
+        self._facts.update(verdict(self._facts))
+
+    def _peak_since_start(self) -> int:
+        return max(0, _peak() - self._at_start)
 
     def _resident(self) -> int:
         if self._statm is None:
@@ -122,7 +139,8 @@ def warm_up() -> None:
     lint.check(model, Limits())
     data = model.SerializeToString()
     checker.check_model(data)
-    Prober(load(data), Limits()).look()
+    prober = Prober(load(data), Limits())
+    prober.look_at_joining(prober.look(), 0)
 
 
 def _read(descriptor: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Made-up inputs for a probe run. Runs in the sandbox child only."""
+"""Made-up inputs, for a probe run in the sandbox and for warming up a session that serves."""
 
 from __future__ import annotations
 
@@ -82,11 +82,35 @@ def feed(slots: tuple[InputSlot, ...], guess: Guess, batch: int) -> dict[str, Ar
     }
 
 
+def feed_of_rows(
+    slots: tuple[InputSlot, ...], guess: Guess, batch: int, random: np.random.Generator
+) -> dict[str, Array]:
+    """Like `feed`, with rows that differ in scale too, from a hundredth to a hundredfold."""
+    fill = _FILLS[guess.values]
+    scale = 10.0 ** random.uniform(-2, 2, size=batch)
+    arrays = {}
+    for slot, shape in zip(slots, shapes(slots, guess, batch), strict=True):
+        array = fill(shape, slot.datatype, random)
+        if slot.datatype.startswith("FP"):
+            array = (array * scale.reshape(-1, *(1,) * (array.ndim - 1))).astype(array.dtype)
+        arrays[slot.name] = array
+    return arrays
+
+
 def rows(inputs: dict[str, Array]) -> Iterator[dict[str, Array]]:
     """Cut a batch into single rows."""
     size = len(next(iter(inputs.values())))
     for index in range(size):
         yield {name: array[index : index + 1] for name, array in inputs.items()}
+
+
+def identical(left: Array, right: Array) -> bool:
+    """To the last bit, so that a NaN is like itself and -0 unlike 0."""
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    if left.dtype == object:
+        return bool(np.array_equal(left, right))
+    return left.tobytes() == right.tobytes()
 
 
 def _constant(value: int) -> Callable[[tuple[int, ...], str, np.random.Generator], Array]:

@@ -35,7 +35,7 @@ def facts(model: onnx.ModelProto, n_nodes: int, limits: Limits) -> dict[str, Any
         "operators": dict(operators.most_common(_MAX_OPERATORS)),
         "n_parameters": sum(_elements(tensor) for tensor in tensors),
         "weights_bytes": sum(_elements(tensor) * _width(tensor) for tensor in tensors),
-        "risks": risks(model, limits),
+        "risks": risks(model),
     }
 
 

@@ -36,6 +36,8 @@ class Limits:
     probe_input_bytes: int = 256 << 20
     probe_seconds: float = 2.0
     timing_seconds: float = 0.05
+    joining_seconds: float = 0.3
+    joining_bytes: int = 512 << 20
 
     def memory_for(self, file_bytes: int) -> int:
         return max(self.memory_bytes, self.memory_per_file_byte * file_bytes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from registry.artifacts.batching import MAX_ROWS, Joining
 from registry.artifacts.feeds import GUESSES, Array, Guess, InputSlot, feed, n_bytes, rows
 from registry.artifacts.limits import Limits
 from registry.artifacts.runtime_errors import is_memory, needs_memory, short
@@ -31,6 +33,7 @@ class Probe:
     dynamic_batch: bool = False
     batch_coupled: bool | None = None
     run_seconds: float | None = None
+    batching: dict[str, Any] | None = None
     shapes: list[list[tuple[int, ...]]] = field(default_factory=list)
 
 
@@ -79,6 +82,16 @@ class Prober:
         if self._in_time():
             probe.run_seconds = self._time(probe.accepted)
         return probe
+
+    def look_at_joining(self, probe: Probe, run_bytes: int) -> None:
+        """Whether requests may share a run. `run_bytes` is what the runs so far took beside the loaded model."""
+        may = probe.dynamic_batch and probe.deterministic and probe.batch_coupled is False
+        if not may or probe.accepted is None or probe.run_seconds is None or not self._in_time():
+            return
+        end = min(self._end, _CLOCK() + self._limits.joining_seconds)
+        joining = Joining(self._run, self._slots, probe.accepted, row_seconds=probe.run_seconds, end=end)
+        # The runs so far were of two rows.
+        probe.batching = joining.look(min(MAX_ROWS, 2 * self._limits.joining_bytes // max(1, run_bytes)))
 
     def _in_time(self) -> bool:
         return _CLOCK() < self._end

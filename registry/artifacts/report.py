@@ -85,7 +85,7 @@ class Report:
             code=_text(data.get("code", ""), 64),
             message=_text(data.get("message", ""), _MAX_MESSAGE),
             signature=signature,
-            facts=_mapping(data.get("facts", {})),
+            facts=_facts(data.get("facts", {})),
             warnings=tuple(_warning(item) for item in _items(data.get("warnings", []))),
             steps=tuple(_step(item) for item in _items(data.get("steps", []))),
             sandbox=_mapping(data.get("sandbox", {})),
@@ -107,6 +107,23 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotAReport("not an object")
     return value
+
+
+def _facts(value: Any) -> dict[str, Any]:
+    """Those that serving goes by must be what it expects; the others are only shown."""
+    facts = _mapping(value)
+    if type(facts.get("isolated", False)) is not bool:
+        raise NotAReport("isolated")
+    for code in _items(facts.get("isolation_reasons", [])):
+        _text(code, 64)
+    _check_parts(facts.get("batching"), max_size=int, gain=float)
+    _check_parts(facts.get("probe_inputs"), values=str, free=int)
+    return facts
+
+
+def _check_parts(value: Any, **kinds: type) -> None:
+    if value is not None and {name: type(part) for name, part in _mapping(value).items()} != kinds:
+        raise NotAReport("facts")
 
 
 def _items(value: Any) -> list[Any]:

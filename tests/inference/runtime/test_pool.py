@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from inference.runtime import pool as pool_module
-from inference.runtime.pool import SessionPool
+from inference.runtime.pool import IDLE_SECONDS, SessionPool
 from inference.runtime.session import ModelSession, load_session
 from portal.lib.errors import NotFound, Unavailable
 from registry.artifacts.signature import Signature, TensorSpec
@@ -154,6 +154,20 @@ def test_load__kept_ones_fill_the_budget__they_stay_and_so_does_the_one_asked_fo
     assert digests(pool) == ["plus2", "plus4"]
 
 
+def test_load__over_budget_and_a_live_one_idle__it_goes_when_no_other_can(load: Callable[[str], ModelSession]) -> None:
+    pool = SessionPool(load, 250)
+    pool.keep({"plus1", "plus2"})
+    for digest in ("plus1", "plus2"):
+        pool.load(digest)
+    assert pool.is_full is False
+    pool._entries["plus1"].last_used -= IDLE_SECONDS + 1
+    pool.load("plus3")
+    assert pool.is_full is False
+    assert digests(pool) == ["plus2", "plus3"]
+    pool.load("plus4")
+    assert digests(pool) == ["plus2", "plus4"]
+
+
 def test_load__bigger_than_the_whole_budget__served_and_then_first_to_go(load: Callable[[str], ModelSession]) -> None:
     pool = SessionPool(load, 50)
     pool.load("plus1")
@@ -201,3 +215,19 @@ def test_pool__threads_get_load_and_keep_at_once__every_answer_is_right(load: Ca
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(work, range(4)))
     assert sum(stat.memory_bytes for stat in pool.stats()) <= 300
+
+
+def test_stats__a_session_that_restarts__says_how_often(load: Callable[[str], ModelSession]) -> None:
+    class Restarted(ModelSession):
+        __slots__ = ()
+        restarts = 3
+
+    def restarted(digest: str) -> ModelSession:
+        session = load(digest)._session
+        assert session is not None
+        return Restarted(session, PLUS, 100)
+
+    for loader, expected in ((load, 0), (restarted, 3)):
+        pool = SessionPool(loader, 1_000)
+        pool.load("plus1")
+        assert [stat.restarts for stat in pool.stats()] == [expected]

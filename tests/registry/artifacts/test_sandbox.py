@@ -164,6 +164,27 @@ def test_validate__classifier__facts(check: Check) -> None:
     assert facts["peak_memory_bytes"] > 0
 
 
+def test_validate__classifier__what_serving_goes_by(check: Check) -> None:
+    facts = check(graphs.classifier()).facts
+    assert facts["batching"]["max_size"] == 16
+    assert facts["batching"]["gain"] > 1.5
+    assert facts["probe_inputs"] == {"values": "zeros", "free": 8}
+    assert (facts["isolated"], facts["isolation_reasons"]) == (False, [])
+
+
+@pytest.mark.parametrize(
+    "build", [graphs.batch_mean, graphs.random_output, graphs.fixed_batch, hostile_graphs.refuses_all]
+)
+def test_validate__rows_that_cannot_share_a_run__batching_unknown(check: Check, build: Callable[[], bytes]) -> None:
+    assert check(build()).facts["batching"] is None
+
+
+def test_validate__integers_divided__isolated_with_the_reason(check: Check) -> None:
+    report = check(graphs.division())
+    assert (report.status, report.facts["isolated"]) == (READY, True)
+    assert report.facts["isolation_reasons"] == ["integer_division"]
+
+
 def test_validate__rows_depend_on_each_other__batch_coupled(check: Check) -> None:
     report = check(graphs.batch_mean())
     assert report.facts["batch_coupled"] is True
