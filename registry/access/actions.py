@@ -33,6 +33,7 @@ ACTIONS: dict[str, Rule] = {
     "model.delete": Rule("owner", "upload"),
     "version.upload": Rule("data_scientist", "upload"),
     "version.edit": Rule("data_scientist", "upload"),
+    "version.release": Rule("operator", "deploy"),
     "alias.set": Rule("data_scientist", "upload"),
     "endpoint.view": Rule("viewer", "read"),
     "endpoint.predict": Rule("viewer", "predict"),

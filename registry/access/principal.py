@@ -25,6 +25,7 @@ class Principal:
     scopes: frozenset[str] | None = None
     endpoints: frozenset[str] | None = None
     token_prefix: str = ""
+    requests_per_second: int | None = None
 
     @property
     def is_authenticated(self) -> bool:

@@ -54,6 +54,7 @@ def principals_of_digests(digests: Iterable[str]) -> dict[str, Principal]:
             scopes=frozenset(token.scopes),
             endpoints=frozenset(token.endpoints) or None,
             token_prefix=token.prefix,
+            requests_per_second=token.requests_per_second,
         )
         for token in tokens
     }

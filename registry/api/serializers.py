@@ -127,6 +127,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
             "user",
             "scopes",
             "endpoints",
+            "requests_per_second",
             "created_at",
             "expires_at",
             "last_used_at",
@@ -139,6 +140,7 @@ class TokenInput(serializers.Serializer[Any]):
     scopes = serializers.ListField(child=serializers.CharField(max_length=20), allow_empty=False)
     endpoints = serializers.ListField(child=serializers.CharField(max_length=64), required=False)
     days = serializers.IntegerField(required=False)
+    requests_per_second = serializers.IntegerField(required=False, allow_null=True)
 
 
 class NewTokenSerializer(TokenSerializer):

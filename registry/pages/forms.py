@@ -75,6 +75,14 @@ class TokenForm(forms.Form):
         initial=90,
         widget=forms.NumberInput({"class": "input input-number"}),
     )
+    requests_per_second = forms.IntegerField(
+        label=_("Predictions per second, at most"),
+        help_text=_("Empty: no limit. Beyond it callers get 429 and are told when to come back."),
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        widget=forms.NumberInput({"class": "input input-number"}),
+    )
 
     def __init__(self, *args: Any, endpoints: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -20,6 +20,7 @@ from registry.services import audit
 
 DEFAULT_DAYS = 90
 MAX_DAYS = 3650
+MAX_RATE = 1_000_000
 
 
 def create_token(
@@ -30,11 +31,13 @@ def create_token(
     scopes: list[str],
     endpoints: list[str] | None = None,
     days: int = DEFAULT_DAYS,
+    requests_per_second: int | None = None,
 ) -> tuple[ApiToken, str]:
     """Returns the row and the secret, which is shown this once only."""
     policy.require(principal, "token.create")
     _check(name, scopes, days)
-    _check_not_beyond(principal, scopes, endpoints)
+    _check_rate(requests_per_second)
+    _check_not_beyond(principal, scopes, endpoints, requests_per_second)
     prefix, secret = new_secret()
     with transaction.atomic():
         token = ApiToken.objects.create(
@@ -44,6 +47,7 @@ def create_token(
             digest=digest_of(secret),
             scopes=sorted(set(scopes)),
             endpoints=sorted(set(endpoints or [])),
+            requests_per_second=requests_per_second,
             expires_at=timezone.now() + timedelta(days=days),
         )
         audit.record(principal, "token.created", token, details={"scopes": token.scopes, "endpoints": token.endpoints})
@@ -71,12 +75,23 @@ def _check(name: str, scopes: list[str], days: int) -> None:
         raise InvalidInput(_("A token lives 1 to %(days)s days.") % {"days": MAX_DAYS}, details={"field": "days"})
 
 
-def _check_not_beyond(principal: Principal, scopes: list[str], endpoints: list[str] | None) -> None:
+def _check_rate(rate: int | None) -> None:
+    if rate is not None and not 1 <= rate <= MAX_RATE:
+        raise InvalidInput(
+            _("A token may send 1 to %(most)s predictions a second, or leave it empty for no limit.")
+            % {"most": MAX_RATE},
+            details={"field": "requests_per_second"},
+        )
+
+
+def _check_not_beyond(principal: Principal, scopes: list[str], endpoints: list[str] | None, rate: int | None) -> None:
     """A token cannot mint a stronger one."""
     if principal.scopes is not None and not set(scopes) <= principal.scopes:
         raise NotAllowed(_("A token cannot create one with more scopes than it has."))
     if principal.endpoints is not None and not (endpoints and set(endpoints) <= principal.endpoints):
         raise NotAllowed(_("A token cannot create one for more endpoints than it has."))
+    if principal.requests_per_second is not None and (rate is None or rate > principal.requests_per_second):
+        raise NotAllowed(_("A token cannot create one that may ask more often than itself."))
 
 
 def revoke_token(principal: Principal, token_id: int) -> None:

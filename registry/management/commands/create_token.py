@@ -23,6 +23,7 @@ class Command(BaseCommand):
             "--scope", action="append", choices=list(SCOPES), help="may be repeated; default: read, predict"
         )
         parser.add_argument("--endpoint", action="append", default=[], help="only this endpoint; may be repeated")
+        parser.add_argument("--rate", type=int, help="predictions per second that it may send; default: no limit")
         parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="how long it lives")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,6 +38,7 @@ class Command(BaseCommand):
                 scopes=options["scope"] or ["read", "predict"],
                 endpoints=options["endpoint"],
                 days=options["days"],
+                requests_per_second=options["rate"],
             )
         except PortalError as error:
             raise CommandError(str(error)) from None

@@ -16,7 +16,7 @@ VIEWER = {"model.view", "version.download", "endpoint.view", "endpoint.predict",
 SCIENTIST = VIEWER | {
     "model.create", "model.edit", "version.upload", "version.edit", "alias.set", "job.submit", "job.cancel",
 }  # fmt: skip
-OPERATOR = SCIENTIST | {"endpoint.create", "endpoint.edit", "endpoint.deploy"}
+OPERATOR = SCIENTIST | {"endpoint.create", "endpoint.edit", "endpoint.deploy", "version.release"}
 OWNER = OPERATOR | {"model.delete", "endpoint.delete", "audit.view"}
 PERMITTED = {"viewer": VIEWER, "data_scientist": SCIENTIST, "operator": OPERATOR, "owner": OWNER}
 OWN = {"token.view", "token.create", "token.revoke"}
