@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from inference.models import BatchJob, Endpoint, ServingProcess, SplitActivation, TrafficSplit
+from inference.models import BatchJob, Endpoint, Quarantine, RuntimeDeath, ServingProcess, SplitActivation, TrafficSplit
 from registry.admin import ReadOnlyAdmin
 
 
@@ -30,6 +30,19 @@ class SplitActivationAdmin(ReadOnlyAdmin):
 @admin.register(ServingProcess)
 class ServingProcessAdmin(ReadOnlyAdmin):
     list_display = ("id", "host", "pid", "acknowledged", "n_sessions", "session_bytes", "lease_expires_at")
+
+
+@admin.register(RuntimeDeath)
+class RuntimeDeathAdmin(ReadOnlyAdmin):
+    list_display = ("version", "cause", "signal", "isolated", "host", "pid", "at")
+    list_filter = ("cause",)
+    list_select_related = ("version__model",)
+
+
+@admin.register(Quarantine)
+class QuarantineAdmin(ReadOnlyAdmin):
+    list_display = ("version", "reason", "created_at", "released_at", "released_by")
+    list_select_related = ("version__model", "released_by")
 
 
 @admin.register(BatchJob)

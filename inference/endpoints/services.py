@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.endpoints.warming import load_everywhere
 from inference.models import Endpoint
 from inference.routing.convergence import bump_sequence, wait_until_taken
 from portal.lib.errors import Conflict, InvalidInput
@@ -18,6 +19,9 @@ from registry.models import RegisteredModel
 from registry.models.names import validate_slug
 from registry.services import audit
 from registry.services.catalog import check_text
+
+# Each with the least and the most that it may be.
+LIMITS = {"deadline_ms": (1, 600_000), "batch_size": (1, 1024), "batch_delay_us": (0, 1_000_000)}
 
 
 def create_endpoint(principal: Principal, model: RegisteredModel, slug: str, *, description: str = "") -> Endpoint:
@@ -51,16 +55,58 @@ def _check_slug(slug: str) -> None:
 
 
 def edit_endpoint(principal: Principal, endpoint: Endpoint, changes: dict[str, Any]) -> Endpoint:
-    """`changes` may hold `description`."""
+    """`changes` may hold `description` and what `LIMITS` names; the latter holds everywhere when this returns."""
     policy.require_endpoint(principal, "endpoint.edit", endpoint.project_id, endpoint.slug)
+    served = {name: _checked(name, changes[name]) for name in LIMITS if name in changes}
     with transaction.atomic():
-        if "description" in changes:
-            endpoint.description = check_text(changes["description"], "description")
-            endpoint.save(update_fields=["description"])
-        audit.record(
-            principal, "endpoint.edited", endpoint, project_id=endpoint.project_id, details={"fields": sorted(changes)}
+        sequence = bump_sequence() if served else 0
+        locked = (
+            Endpoint.objects.select_for_update(of=("self",)).select_related("model", "live_split").get(pk=endpoint.pk)
         )
-    return endpoint
+        if "description" in changes:
+            locked.description = check_text(changes["description"], "description")
+        for name, value in served.items():
+            setattr(locked, name, value)
+        if served:
+            locked.changed_sequence = sequence
+        locked.save(update_fields=["description", "changed_sequence", *served])
+        details = {"fields": sorted(changes), **served}
+        audit.record(principal, "endpoint.edited", locked, project_id=locked.project_id, details=details)
+    if served:
+        wait_until_taken(sequence)
+    return locked
+
+
+def _checked(name: str, value: Any) -> int | None:
+    least, most = LIMITS[name]
+    if value is None and name == "batch_size":
+        return None
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidInput(
+            _("%(name)s has to be a whole number from %(least)s to %(most)s.")
+            % {"name": name, "least": least, "most": most},
+            details={"field": name},
+        )
+    return value
+
+
+def set_loaded(principal: Principal, endpoint: Endpoint, loaded: bool, *, reason: str = "") -> Endpoint:
+    """Takes an endpoint out of service, or back into it, without touching its split. Idempotent."""
+    policy.require_endpoint(principal, "endpoint.deploy", endpoint.project_id, endpoint.slug)
+    if loaded and endpoint.live_split is not None:
+        load_everywhere(
+            [share.variant.version for share in endpoint.live_split.shares.select_related("variant__version")]
+        )
+    with transaction.atomic():
+        sequence = bump_sequence()
+        locked = Endpoint.objects.select_for_update(of=("self",)).get(pk=endpoint.pk)
+        if (locked.unloaded_at is None) != loaded:
+            locked.unloaded_at, locked.changed_sequence = None if loaded else timezone.now(), sequence
+            locked.save(update_fields=["unloaded_at", "changed_sequence"])
+            action = "endpoint.loaded" if loaded else "endpoint.unloaded"
+            audit.record(principal, action, locked, project_id=locked.project_id, reason=reason)
+    wait_until_taken(sequence)
+    return locked
 
 
 def delete_endpoint(principal: Principal, endpoint: Endpoint, *, reason: str) -> None:

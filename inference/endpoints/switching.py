@@ -1,7 +1,8 @@
 """Every way to move an endpoint's traffic: promote, split, roll back.
 
 All take the same steps: require the right, load the versions everywhere, then in one transaction compare-and-set the
-epoch, move the pointer and write the record, and answer when the serving processes have taken it.
+epoch, move the pointer and write the record, and answer when the serving processes have taken it. The portal's own
+move, the fall back of `inference/quarantine`, shares the last two.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,6 +20,7 @@ from inference.endpoints.warming import load_everywhere
 from inference.models import Endpoint, SplitActivation, TrafficShare, TrafficSplit, Variant
 from inference.routing.convergence import Converged, bump_sequence, wait_until_taken
 from inference.routing.split import Share, as_json, check_shares, from_json, move_table, new_table
+from inference.selectors.quarantines import quarantined_among
 from portal.lib.errors import Conflict, DeadlineExceeded, InvalidInput
 from registry.access import policy
 from registry.access.principal import Principal
@@ -26,6 +29,12 @@ from registry.services import audit
 
 STABLE = "stable"
 MAX_REASON = 2_000
+AUDITED_AS = {
+    SplitActivation.Kind.PROMOTE: "endpoint.promoted",
+    SplitActivation.Kind.SPLIT: "endpoint.split_changed",
+    SplitActivation.Kind.ROLL_BACK: "endpoint.rolled_back",
+    SplitActivation.Kind.FALL_BACK: "endpoint.fell_back",
+}
 
 
 class WantedShare(NamedTuple):
@@ -67,12 +76,16 @@ def roll_back(
     check_reason(reason)
     expected = endpoint.epoch if epoch is None else epoch
     target = _target(endpoint, revision)
-    versions = [share.variant.version for share in target.shares.select_related("variant__version__model")]
-    _check_versions(endpoint, versions)
-    load_everywhere(versions)
+    wanted = [
+        WantedShare(share.variant.key, share.variant.version, share.weight_bp)
+        for share in target.shares.select_related("variant__version__model")
+    ]
+    _check_versions(endpoint, wanted)
+    load_everywhere([share.version for share in wanted])
     with transaction.atomic():
         sequence, locked = _lock(endpoint, expected)
-        _activate(principal, locked, target, SplitActivation.Kind.ROLL_BACK, reason, sequence)
+        _check_free(wanted)
+        activate(principal, locked, target, SplitActivation.Kind.ROLL_BACK, reason, sequence)
     return _answer(locked, sequence)
 
 
@@ -88,14 +101,15 @@ def _apply(
     check_reason(reason)
     expected = endpoint.epoch if epoch is None else epoch
     _check_epoch(endpoint, expected)
-    _check_versions(endpoint, [share.version for share in wanted])
+    _check_versions(endpoint, wanted)
     if _is_live(endpoint, wanted):
         return Switched(endpoint, wait_until_taken(endpoint.changed_sequence), changed=False)
     load_everywhere([share.version for share in wanted])
     with transaction.atomic():
         sequence, locked = _lock(endpoint, expected)
+        _check_free(wanted)
         split = _new_split(principal, locked, wanted, reason)
-        _activate(principal, locked, split, kind, reason, sequence)
+        activate(principal, locked, split, kind, reason, sequence)
     return _answer(locked, sequence)
 
 
@@ -108,8 +122,8 @@ def check_reason(reason: str) -> None:
         )
 
 
-def _check_versions(endpoint: Endpoint, versions: Sequence[ModelVersion]) -> None:
-    for version in versions:
+def _check_versions(endpoint: Endpoint, wanted: Sequence[WantedShare]) -> None:
+    for version in (share.version for share in wanted):
         if version.model_id != endpoint.model_id:
             raise InvalidInput(
                 _("“%(version)s” is no version of this endpoint's model.") % {"version": version},
@@ -122,6 +136,19 @@ def _check_versions(endpoint: Endpoint, versions: Sequence[ModelVersion]) -> Non
                 code="version_not_ready",
                 details={"version": version.number, "status": version.status},
             )
+    _check_free(wanted)
+
+
+def _check_free(wanted: Sequence[WantedShare]) -> None:
+    """Asked once more under the sequence's lock, which whoever locks a version away takes too."""
+    versions = {share.version.pk: share.version.number for share in wanted if share.weight_bp}
+    for version_id in quarantined_among(versions):
+        raise Conflict(
+            _("Version %(number)s is quarantined, as it killed its process: release it first.")
+            % {"number": versions[version_id]},
+            code="version_quarantined",
+            details={"version": versions[version_id]},
+        )
 
 
 def _is_live(endpoint: Endpoint, wanted: Sequence[WantedShare]) -> bool:
@@ -187,18 +214,19 @@ def _new_split(principal: Principal, endpoint: Endpoint, wanted: Sequence[Wanted
     return split
 
 
-def _activate(
+def activate(
     principal: Principal,
     endpoint: Endpoint,
     split: TrafficSplit,
     kind: SplitActivation.Kind,
     reason: str,
     sequence: int,
-) -> None:
+) -> SplitActivation:
+    """Moves the pointer of a locked endpoint, in the transaction that bumped to `sequence`, and writes the record."""
     before = live_split_json(endpoint)
     endpoint.live_split, endpoint.epoch, endpoint.changed_sequence = split, endpoint.epoch + 1, sequence
     endpoint.save(update_fields=["live_split", "epoch", "changed_sequence", "last_revision"])
-    SplitActivation.objects.create(
+    activation = SplitActivation.objects.create(
         endpoint=endpoint,
         epoch=endpoint.epoch,
         split=split,
@@ -208,16 +236,13 @@ def _activate(
         actor_name=principal.name,
         at=timezone.now(),
     )
-    action = {"promote": "endpoint.promoted", "split": "endpoint.split_changed", "rollback": "endpoint.rolled_back"}
     details = {"epoch": endpoint.epoch, "before": before, "after": live_split_json(endpoint)}
-    audit.record(principal, action[kind], endpoint, project_id=endpoint.project_id, reason=reason, details=details)
+    audit.record(principal, AUDITED_AS[kind], endpoint, project_id=endpoint.project_id, reason=reason, details=details)
+    return activation
 
 
 def _answer(endpoint: Endpoint, sequence: int) -> Switched:
-    converged = wait_until_taken(sequence)
-    SplitActivation.objects.filter(endpoint=endpoint, epoch=endpoint.epoch).update(
-        n_processes=converged.processes, n_acknowledged=converged.acknowledged, seconds=converged.seconds
-    )
+    converged = settle(SplitActivation.objects.filter(endpoint=endpoint, epoch=endpoint.epoch), sequence)
     if not converged.complete:
         raise DeadlineExceeded(
             _("The change is committed, but only %(n)s of %(all)s processes have taken it after %(s).0f s.")
@@ -226,6 +251,15 @@ def _answer(endpoint: Endpoint, sequence: int) -> Switched:
             details={"epoch": endpoint.epoch, "converged": converged.as_json()},
         )
     return Switched(endpoint, converged, changed=True)
+
+
+def settle(activations: QuerySet[SplitActivation], sequence: int, *, seconds: float | None = None) -> Converged:
+    """Waits for the serving processes, as `wait_until_taken`, and writes down how they followed."""
+    converged = wait_until_taken(sequence, seconds=seconds)
+    activations.update(
+        n_processes=converged.processes, n_acknowledged=converged.acknowledged, seconds=converged.seconds
+    )
+    return converged
 
 
 def split_json(split: TrafficSplit) -> dict[str, Any]:

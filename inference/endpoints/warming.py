@@ -13,6 +13,7 @@ from inference.models import WarmRequest
 from inference.routing.convergence import bump_sequence, wait_until_taken
 from portal.lib.errors import Unavailable
 from registry.models import ModelVersion
+from registry.services.doorbell import ring
 
 KEEP_FOR = timedelta(minutes=10)
 
@@ -40,6 +41,13 @@ def load_everywhere(versions: Sequence[ModelVersion]) -> None:
             details={"converged": state.as_json()},
             retry_after=10,
         )
+    _have_optimized(versions)
+
+
+def _have_optimized(versions: Sequence[ModelVersion]) -> None:
+    """In a worker, at leisure: what takes traffic now will be loaded again after a restart."""
+    for version in versions:
+        ring("inference.tasks.optimize_version", version.pk)
 
 
 def forget_old_requests() -> None:
