@@ -27,6 +27,7 @@ PLACES = (
     Place("models", _("Models"), "box"),
     Place("endpoints", _("Endpoints"), "waypoints"),
     Place("jobs", _("Jobs"), "list-checks"),
+    Place("sessions", _("Serving"), "server"),
     Place("audit", _("Audit"), "scroll-text"),
 )
 

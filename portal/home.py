@@ -15,6 +15,7 @@ from inference.models import Endpoint, JobStatus
 from inference.pages import selectors_pages as serving
 from inference.selectors.endpoints import endpoints_for
 from inference.selectors.jobs import jobs_for
+from inference.selectors.quarantines import active_quarantines, quarantines_now
 from registry import selectors
 from registry.access import policy
 from registry.access.principal import Principal
@@ -47,8 +48,18 @@ class Step(NamedTuple):
 
 
 def needs_me(principal: Principal) -> list[Item]:
-    items = chain(_rejected(principal), _idle_or_behind(principal), _failed_jobs(principal))
+    found = (_quarantined(principal), _rejected(principal), _idle_or_behind(principal), _failed_jobs(principal))
+    items = chain(*found)
     return sorted(items, key=lambda item: item.at, reverse=True)[:MOST_ITEMS]
+
+
+def _quarantined(principal: Principal) -> Iterator[Item]:
+    """Versions that killed their process, for those who may release them."""
+    for row in active_quarantines(principal)[:MOST_ITEMS]:
+        if policy.can(principal, "version.release", row.version.model.project_id):
+            sentence = _("is quarantined: %(why)s") % {"why": row.reason}
+            url = reverse("sessions") + "#quarantined"
+            yield Item("bad", "shield-alert", str(row.version), sentence, row.created_at, url, _("See what happened"))
 
 
 def _rejected(principal: Principal) -> Iterator[Item]:
@@ -64,7 +75,7 @@ def _rejected(principal: Principal) -> Iterator[Item]:
 
 
 def _idle_or_behind(principal: Principal) -> Iterator[Item]:
-    """Endpoints without traffic, and those whose model has a newer ready version."""
+    """Endpoints out of service or without traffic, and those whose model has a newer ready version."""
     endpoints = list(endpoints_for(principal).order_by("-created_at")[:100])
     newest = _newest_ready({endpoint.model_id for endpoint in endpoints})
     for endpoint in serving.with_arms(endpoints):
@@ -73,7 +84,10 @@ def _idle_or_behind(principal: Principal) -> Iterator[Item]:
         version = newest.get(endpoint.model_id)
         url = reverse("endpoint", args=[endpoint.slug])
         live = [arm.version for arm in endpoint.arms if arm.weight_bp]
-        if not live:
+        if endpoint.unloaded_at:
+            sentence = _("is out of service: every call is answered 503.")
+            yield Item("bad", "power-off", endpoint.slug, sentence, endpoint.unloaded_at, url, _("Open"))
+        elif not live:
             at = endpoint.created_at
             yield Item(
                 "warn", "circle-dashed", endpoint.slug, _("has no traffic yet: promote a version."), at, url, _("Open")
@@ -85,6 +99,7 @@ def _idle_or_behind(principal: Principal) -> Iterator[Item]:
 
 def _newest_ready(model_ids: set[int]) -> dict[int, ModelVersion]:
     ready = ModelVersion.objects.filter(model__in=model_ids, status=VersionStatus.READY)
+    ready = ready.exclude(pk__in=quarantines_now().values("version"))
     return {version.model_id: version for version in ready.order_by("model_id", "-number").distinct("model_id")}
 
 

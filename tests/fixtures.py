@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,7 +19,6 @@ def serving(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
     """This process's follower without its thread: each call takes what has changed, on the test's own connection."""
     made = Follower()
     monkeypatch.setattr(following, "_follower", made)
-    monkeypatch.setattr(following, "_pid", os.getpid())
     # It would close the test's own connection, which stands in a transaction.
     monkeypatch.setattr(blocking, "close_old_connections", lambda: None)
 

@@ -34,7 +34,21 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
 
     class Meta:
         model = Endpoint
-        fields = ["slug", "model", "project", "description", "salt", "epoch", "live_split", "created_by", "created_at"]
+        fields = [
+            "slug",
+            "model",
+            "project",
+            "description",
+            "salt",
+            "deadline_ms",
+            "batch_size",
+            "batch_delay_us",
+            "unloaded_at",
+            "epoch",
+            "live_split",
+            "created_by",
+            "created_at",
+        ]
 
 
 class EndpointInput(serializers.Serializer[Any]):
@@ -44,7 +58,12 @@ class EndpointInput(serializers.Serializer[Any]):
 
 
 class EndpointChange(serializers.Serializer[Any]):
+    """`batch_size` null leaves it to what validation measured; 1 keeps requests apart."""
+
     description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    deadline_ms = serializers.IntegerField(required=False)
+    batch_size = serializers.IntegerField(required=False, allow_null=True)
+    batch_delay_us = serializers.IntegerField(required=False)
 
 
 class ReasonInput(serializers.Serializer[Any]):

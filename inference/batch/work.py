@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
@@ -19,7 +20,7 @@ from inference.batch.claims import (
     release_chunk,
     renew_chunk,
 )
-from inference.batch.context import facts_of, signature_of, writer_of
+from inference.batch.context import facts_of, writer_of
 from inference.batch.doorbell import ring_chunks, ring_finish
 from inference.batch.faults import BadRow
 from inference.batch.job_claims import fail_job
@@ -32,6 +33,7 @@ from inference.batch.runner import Runner, Scored
 from inference.batch.scan import place_of_row
 from inference.batch.sizes import block_rows
 from inference.models import BatchChunk, BatchJob, JobStatus
+from inference.routing.snapshot import version_ref
 from inference.serving.sessions import load_version
 from portal.lib.errors import PortalError
 from portal.lib.heartbeat import Heartbeat, LeaseLost
@@ -89,7 +91,8 @@ def _score(job: BatchJob, chunk: BatchChunk, claim: ClaimFile, heartbeat: Heartb
         claim.at(begin, end)
 
     runner = Runner(
-        load_version(job.version.sha256, signature_of(job.version)),
+        # In this process even where serving would isolate it: a worker may die, and what killed it is found by halves.
+        load_version(replace(version_ref(job.version), isolated=False)),
         layout,
         writer_of(job, layout),
         block_rows(layout, facts_of(job.version)),

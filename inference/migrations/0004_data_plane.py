@@ -6,104 +6,161 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('inference', '0003_immutable_splits'),
-        ('registry', '0003_data_plane'),
+        ("inference", "0003_immutable_splits"),
+        ("registry", "0003_data_plane"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='endpoint',
-            name='batch_delay_us',
-            field=models.PositiveIntegerField(default=0, verbose_name='longest wait for a batch in microseconds'),
+            model_name="endpoint",
+            name="batch_delay_us",
+            field=models.PositiveIntegerField(default=0, verbose_name="longest wait for a batch in microseconds"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='batch_size',
-            field=models.PositiveIntegerField(blank=True, null=True, verbose_name='largest batch'),
+            model_name="endpoint",
+            name="batch_size",
+            field=models.PositiveIntegerField(blank=True, null=True, verbose_name="largest batch"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='deadline_ms',
-            field=models.PositiveIntegerField(default=30000, verbose_name='deadline in milliseconds'),
+            model_name="endpoint",
+            name="deadline_ms",
+            field=models.PositiveIntegerField(default=30000, verbose_name="deadline in milliseconds"),
         ),
         migrations.AddField(
-            model_name='servingprocess',
-            name='memory_bytes',
+            model_name="servingprocess",
+            name="memory_bytes",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='servingprocess',
-            name='sessions',
+            model_name="servingprocess",
+            name="sessions",
             field=models.JSONField(default=list),
         ),
         migrations.AlterField(
-            model_name='splitactivation',
-            name='kind',
-            field=models.CharField(choices=[('promote', 'Promoted'), ('split', 'Split changed'), ('rollback', 'Rolled back'), ('fallback', 'Fell back')], max_length=10),
+            model_name="splitactivation",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("promote", "Promoted"),
+                    ("split", "Split changed"),
+                    ("rollback", "Rolled back"),
+                    ("fallback", "Fell back"),
+                ],
+                max_length=10,
+            ),
         ),
         migrations.CreateModel(
-            name='MetricWindow',
+            name="MetricWindow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('process', models.UUIDField()),
-                ('seq', models.BigIntegerField()),
-                ('resolution', models.PositiveSmallIntegerField(choices=[(0, 'Flush'), (60, 'Minute'), (3600, 'Hour')], default=0)),
-                ('variant', models.CharField(blank=True, max_length=32)),
-                ('started_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField()),
-                ('n_ok', models.PositiveBigIntegerField(default=0)),
-                ('n_caller_errors', models.PositiveBigIntegerField(default=0)),
-                ('n_model_errors', models.PositiveBigIntegerField(default=0)),
-                ('n_rejected', models.PositiveBigIntegerField(default=0)),
-                ('n_rows', models.PositiveBigIntegerField(default=0)),
-                ('n_runs', models.PositiveBigIntegerField(default=0)),
-                ('seconds', models.FloatField(default=0)),
-                ('queue_seconds', models.FloatField(default=0)),
-                ('run_seconds', models.FloatField(default=0)),
-                ('latency', models.JSONField(default=dict)),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='windows', to='inference.endpoint')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='windows', to='registry.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("process", models.UUIDField()),
+                ("seq", models.BigIntegerField()),
+                (
+                    "resolution",
+                    models.PositiveSmallIntegerField(choices=[(0, "Flush"), (60, "Minute"), (3600, "Hour")], default=0),
+                ),
+                ("variant", models.CharField(blank=True, max_length=32)),
+                ("started_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField()),
+                ("n_ok", models.PositiveBigIntegerField(default=0)),
+                ("n_caller_errors", models.PositiveBigIntegerField(default=0)),
+                ("n_model_errors", models.PositiveBigIntegerField(default=0)),
+                ("n_rejected", models.PositiveBigIntegerField(default=0)),
+                ("n_rows", models.PositiveBigIntegerField(default=0)),
+                ("n_runs", models.PositiveBigIntegerField(default=0)),
+                ("seconds", models.FloatField(default=0)),
+                ("queue_seconds", models.FloatField(default=0)),
+                ("run_seconds", models.FloatField(default=0)),
+                ("latency", models.JSONField(default=dict)),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="windows", to="inference.endpoint"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="windows", to="registry.modelversion"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['endpoint', 'ended_at'], name='window_endpoint_ended'), models.Index(fields=['resolution', 'ended_at'], name='window_resolution_ended')],
-                'constraints': [models.UniqueConstraint(fields=('process', 'seq', 'resolution', 'endpoint', 'version', 'variant'), name='window_once')],
+                "indexes": [
+                    models.Index(fields=["endpoint", "ended_at"], name="window_endpoint_ended"),
+                    models.Index(fields=["resolution", "ended_at"], name="window_resolution_ended"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("process", "seq", "resolution", "endpoint", "version", "variant"), name="window_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Quarantine',
+            name="Quarantine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('release_reason', models.TextField(blank=True)),
-                ('released_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='quarantines', to='registry.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("released_at", models.DateTimeField(blank=True, null=True)),
+                ("release_reason", models.TextField(blank=True)),
+                (
+                    "released_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="quarantines",
+                        to="registry.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('released_at', None)), fields=('version',), name='one_quarantine_at_a_time')],
+                "ordering": ["-created_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("released_at", None)), fields=("version",), name="one_quarantine_at_a_time"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RuntimeDeath',
+            name="RuntimeDeath",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=100, unique=True)),
-                ('cause', models.CharField(choices=[('crashed', 'crashed'), ('out_of_memory', 'out of memory'), ('hung', 'hung')], max_length=20)),
-                ('signal', models.CharField(blank=True, max_length=20)),
-                ('isolated', models.BooleanField()),
-                ('host', models.CharField(max_length=255)),
-                ('pid', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deaths', to='registry.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=100, unique=True)),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[("crashed", "crashed"), ("out_of_memory", "out of memory"), ("hung", "hung")],
+                        max_length=20,
+                    ),
+                ),
+                ("signal", models.CharField(blank=True, max_length=20)),
+                ("isolated", models.BooleanField()),
+                ("host", models.CharField(max_length=255)),
+                ("pid", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="deaths", to="registry.modelversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
-                'indexes': [models.Index(fields=['version', 'at'], name='death_version_at')],
+                "ordering": ["-at"],
+                "indexes": [models.Index(fields=["version", "at"], name="death_version_at")],
             },
         ),
     ]

@@ -17,6 +17,7 @@ class Endpoint(models.Model):
     `changed_sequence` is the routing sequence (`RoutingState`) of the last change that serving processes must know.
     `deadline_ms` is how long a request may take unless it says otherwise. `batch_size` 1 keeps requests apart, None
     leaves it to what validation measured; `batch_delay_us` is how long a request may wait for others to join it.
+    While `unloaded_at` is set it answers 503 (V2 `repository/models/{slug}/unload`).
     """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
@@ -27,6 +28,7 @@ class Endpoint(models.Model):
     deadline_ms = models.PositiveIntegerField(_("deadline in milliseconds"), default=30_000)
     batch_size = models.PositiveIntegerField(_("largest batch"), null=True, blank=True)
     batch_delay_us = models.PositiveIntegerField(_("longest wait for a batch in microseconds"), default=0)
+    unloaded_at = models.DateTimeField(null=True, blank=True)
     epoch = models.PositiveBigIntegerField(default=0)
     live_split = models.ForeignKey("TrafficSplit", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     last_revision = models.PositiveIntegerField(default=0)

@@ -12,9 +12,11 @@ from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Arm, arms_of
 from inference.pages.forms import EndpointForm, ReasonForm
+from inference.pages.live import live_context, main_version
 from inference.routing.buckets import bucket_of
 from inference.routing.split import CompiledSplit, from_json
 from inference.selectors.endpoints import activations_of, get_endpoint
+from inference.selectors.quarantines import quarantines_at
 from portal.lib.errors import PortalError
 from registry import selectors
 from registry.access import policy
@@ -61,42 +63,42 @@ def endpoint(request: PageRequest, slug: str) -> HttpResponse:
     found = get_endpoint(request.principal, slug)
     arms = arms_of(found.live_split)
     ready = selectors_pages.ready_versions(found.model)
+    offered = selectors_pages.offered_versions(found.model)
     history = page_of(request, activations_of(found), 12)
+    locked = {row.version.number for row in quarantines_at(found)}
     for move in history.object_list:
         move.arms = arms_of(move.split)
+        move.locked = _locked(move.arms, locked)
     back_to, back_arms = selectors_pages.previous_arms(found, None)
     context = {
-        "endpoint": found,
-        "model": found.model,
+        **live_context(found),
         "arms": arms,
         "shown": [arm for arm in arms if arm.weight_bp],
         "page": history,
         "last": selectors_pages.last_activation(found),
         "ready": ready,
-        "fresh": _fresh(ready, arms),
-        "main_version": _main_version(ready, arms),
-        "back_to": back_to,
+        "fresh": _fresh(offered, arms),
+        "main_version": main_version(ready, arms),
+        "back_to": None if _locked(back_arms, locked) else back_to,
         "back_arms": back_arms,
         "may_deploy": policy.can(request.principal, "endpoint.deploy", found.project_id),
+        "may_edit": policy.can(request.principal, "endpoint.edit", found.project_id),
         "may_delete": policy.can(request.principal, "endpoint.delete", found.project_id),
         **where_goes(found, request.GET.get("key", "")),
     }
     return show(request, "inference/endpoint.html", context)
 
 
-def _fresh(ready: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
-    """The newest ready version, when it is newer than all that takes traffic."""
-    newest = ready[0] if ready else None
+def _fresh(offered: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
+    """The newest version that may take traffic, when it is newer than all that does."""
+    newest = offered[0] if offered else None
     live = max((arm.version for arm in arms if arm.weight_bp), default=0)
     return newest if newest and newest.number > live else None
 
 
-def _main_version(ready: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
-    """The version with the most traffic, whose signature the snippets show; before any traffic, the newest."""
-    if not arms:
-        return ready[0] if ready else None
-    number = max(arms, key=lambda arm: arm.weight_bp).version
-    return next((version for version in ready if version.number == number), ready[0] if ready else None)
+def _locked(arms: list[Arm], locked: set[int]) -> int | None:
+    """A quarantined version among those with traffic: nobody can go back there before it is released."""
+    return next((arm.version for arm in arms if arm.weight_bp and arm.version in locked), None)
 
 
 def where_goes(endpoint: Endpoint, key: str) -> dict[str, Any]:

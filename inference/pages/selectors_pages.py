@@ -12,6 +12,7 @@ from inference.models import BatchJob, Endpoint, SplitActivation
 from inference.pages.arms import Arm, arms_of, with_shares
 from inference.selectors.endpoints import activations_of, endpoints_for
 from inference.selectors.jobs import Cell, jobs_for, strip_of
+from inference.selectors.quarantines import quarantines_now
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion, RegisteredModel, VersionStatus
@@ -45,8 +46,16 @@ def endpoints_of(principal: Principal, models: Iterable[RegisteredModel]) -> dic
 
 
 def ready_versions(model: RegisteredModel) -> list[ModelVersion]:
-    versions = ModelVersion.objects.filter(model=model, status=VersionStatus.READY).prefetch_related("aliases")
-    return list(versions[:MOST_CHOICES])
+    return list(_ready(model)[:MOST_CHOICES])
+
+
+def offered_versions(model: RegisteredModel) -> list[ModelVersion]:
+    """Those that may take traffic: ready, and not quarantined."""
+    return list(_ready(model).exclude(pk__in=quarantines_now().values("version"))[:MOST_CHOICES])
+
+
+def _ready(model: RegisteredModel) -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.filter(model=model, status=VersionStatus.READY).prefetch_related("aliases")
 
 
 def last_activation(endpoint: Endpoint) -> SplitActivation | None:

@@ -40,9 +40,9 @@ def _open(request: PageRequest, slug: str) -> Endpoint:
 @page(GET="endpoint.deploy", POST="endpoint.deploy")
 def promote(request: PageRequest, slug: str) -> HttpResponse:
     endpoint = _open(request, slug)
-    ready = selectors_pages.ready_versions(endpoint.model)
+    offered = selectors_pages.offered_versions(endpoint.model)
     data = request.POST if request.method == "POST" else None
-    form = PromoteForm(data, versions=ready, initial={"version": _wanted_version(request, ready, endpoint)})
+    form = PromoteForm(data, versions=offered, initial={"version": _wanted_version(request, offered, endpoint)})
     chosen = _number(form["version"].value())
 
     def act() -> Switched:
@@ -50,16 +50,16 @@ def promote(request: PageRequest, slug: str) -> HttpResponse:
         return switching.promote(request.principal, endpoint, version, **_said(form))
 
     after = [Arm("stable", chosen, 10_000)] if chosen else []
-    return _answer(request, "inference/promote.html", endpoint, form, act, {"after": after, "ready": ready})
+    return _answer(request, "inference/promote.html", endpoint, form, act, {"after": after, "offered": offered})
 
 
-def _wanted_version(request: PageRequest, ready: list[ModelVersion], endpoint: Endpoint) -> int | None:
+def _wanted_version(request: PageRequest, offered: list[ModelVersion], endpoint: Endpoint) -> int | None:
     """The one that the link names, else the newest that does not have all traffic already."""
     asked = _number(request.GET.get("version"))
-    if any(version.number == asked for version in ready):
+    if any(version.number == asked for version in offered):
         return asked
     full = {arm.version for arm in arms_of(endpoint.live_split) if arm.weight_bp == 10_000}
-    return next((version.number for version in ready if version.number not in full), None)
+    return next((version.number for version in offered if version.number not in full), None)
 
 
 def _number(text: Any) -> int:
@@ -69,11 +69,11 @@ def _number(text: Any) -> int:
 @page(GET="endpoint.deploy", POST="endpoint.deploy")
 def split(request: PageRequest, slug: str) -> HttpResponse:
     endpoint = _open(request, slug)
-    ready = selectors_pages.ready_versions(endpoint.model)
+    offered = selectors_pages.offered_versions(endpoint.model)
     live = arms_of(endpoint.live_split)
     data = request.POST if request.method == "POST" else request.GET if "weight_stable" in request.GET else None
     form = SplitForm(
-        data, versions=ready, live=live, initial=_proposal(live, ready, _number(request.GET.get("version")))
+        data, versions=offered, live=live, initial=_proposal(live, offered, _number(request.GET.get("version")))
     )
     form.is_valid()
     after = form.arms if form.is_bound else _initial_arms(form)
@@ -81,19 +81,23 @@ def split(request: PageRequest, slug: str) -> HttpResponse:
         form.errors.clear()
 
     def act() -> Switched:
-        by_number = {version.number: version for version in ready}
+        by_number = {version.number: version for version in offered}
         wanted = [WantedShare(arm.key, by_number[arm.version], arm.weight_bp) for arm in form.arms]
         return switching.set_split(request.principal, endpoint, wanted, **_said(form))
 
-    return _answer(request, "inference/split.html", endpoint, form, act, {"after": after, "ready": ready})
+    return _answer(request, "inference/split.html", endpoint, form, act, {"after": after, "offered": offered})
 
 
-def _proposal(live: list[Arm], ready: list[ModelVersion], asked: int) -> dict[str, Any]:
-    """The live split; while one arm has all, a tenth for the version asked for or the newest other one."""
-    shares = {arm.key: arm for arm in live if arm.weight_bp}
+def _proposal(live: list[Arm], offered: list[ModelVersion], asked: int) -> dict[str, Any]:
+    """The live split; while one arm has all, a tenth for the version asked for or the newest other one.
+
+    An arm whose version is quarantined is left out: it may keep nothing.
+    """
+    all_numbers = [version.number for version in offered]
+    shares = {arm.key: arm for arm in live if arm.weight_bp and arm.version in all_numbers}
     if len(shares) == 1:
         (only,) = shares.values()
-        numbers = [version.number for version in ready if version.number != only.version]
+        numbers = [number for number in all_numbers if number != only.version]
         canary = asked if asked in numbers else next(iter(numbers), None)
         if canary:
             shares = {"stable": Arm("stable", only.version, 9_000), "canary": Arm("canary", canary, 1_000)}

@@ -20,6 +20,8 @@ from django.utils.translation import gettext_lazy
 
 from inference.pages.examples import body_of, example_body, one_row
 from inference.protocol import v2
+from inference.routing.snapshot import version_ref
+from inference.selectors.quarantines import is_quarantined
 from inference.serving.sessions import load_version
 from portal.lib.errors import Conflict, InvalidInput, PortalError
 from registry import selectors
@@ -33,6 +35,7 @@ MOST_FIELDS = 24
 INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 FLOATS = ("FP16", "FP32", "FP64")
 MOST_BARS = 24
+TRY_SECONDS = 10.0
 
 
 def names_in(version: ModelVersion, tag: str) -> list[str]:
@@ -172,11 +175,13 @@ def run(version: ModelVersion, body: bytes) -> Result:
         raise Conflict(_("Only a ready version can be tried."), code="version_not_ready")
     signature = signature_of(version)
     request = v2.decode_infer(body, signature)
-    session = load_version(version.sha256, signature)
+    if is_quarantined(version):
+        raise Conflict(_("This version is in quarantine: release it first."), code="version_quarantined")
+    session = load_version(version_ref(version))
     begin = time.perf_counter()
-    arrays = session.run(request.inputs)
+    arrays = session.run(request.inputs, deadline=time.monotonic() + TRY_SECONDS)
     seconds = time.perf_counter() - begin
-    answer = json.loads(v2.encode_infer(version.model.name, str(version.number), None, signature.outputs, arrays))
+    answer = json.loads(v2.encode_json(version.model.name, str(version.number), None, signature.outputs, arrays))
     classes = names_in(version, "classes")
     outputs = [_output(item, classes) for item in answer["outputs"]]
     return Result(outputs, seconds, body.decode(errors="replace")[:20_000])

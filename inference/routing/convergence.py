@@ -79,6 +79,11 @@ def _state(sequence: int, seconds: float) -> Converged:
     return Converged(len(rows), acknowledged, seconds, failures)
 
 
+def n_serving() -> int:
+    """How many processes hold a lease."""
+    return ServingProcess.objects.filter(lease_expires_at__gt=Now()).count()
+
+
 def forget_dead_processes() -> None:
     """A killed process leaves its row behind; nobody waits for it once its lease is over."""
     ServingProcess.objects.filter(lease_expires_at__lt=Now() - DEAD_AFTER).delete()

@@ -1,13 +1,14 @@
-"""Where the prediction path waits, when it must: two thread pools per process, so that the event loop never does.
+"""Where the prediction path waits, when it must, so that the event loop never does.
 
-`ask` runs look-ups in PostgreSQL and session loads; `compute` runs heavy models, as many at once as there are
-cores, with a bounded queue in front that refuses early instead of growing.
+`ask` looks something up in PostgreSQL, `load` brings a version's session, `compute` runs a heavy model when its turn
+has come. Both ways of waiting share the scheduler and the session pool of the process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -15,19 +16,29 @@ from typing import Any, Protocol, TypeVar
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, close_old_connections
 
-from portal.lib.errors import Unavailable
+from inference.routing.snapshot import VersionRef
+from inference.runtime.surface import Session
+from inference.scheduling.job import Job, State
+from inference.serving.schedule import process_scheduler
+from inference.serving.sessions import load_version
+from portal.lib.errors import DeadlineExceeded, Unavailable
 
 T = TypeVar("T")
-N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-MOST_WAITING = 512
+
+
+class CallerGone(Exception):
+    """Nobody waits for the answer any more."""
 
 
 class Waiting(Protocol):
-    """How a door waits: the ASGI lane on its thread pools, the WSGI door in place."""
+    """How a door waits: the ASGI lane on its event loop, the WSGI door in place."""
 
     def ask(self, function: Callable[..., T], *args: Any) -> Awaitable[T]: ...
 
-    def compute(self, function: Callable[..., T], *args: Any) -> Awaitable[T]: ...
+    def load(self, version: VersionRef) -> Awaitable[Session]: ...
+
+    def compute(self, make_job: Callable[[Callable[[Job], None]], Job]) -> Awaitable[Any]:
+        """`make_job` is given what the job has to call at its end. Raises what the job raised, or DeadlineExceeded."""
 
 
 def with_database(function: Callable[..., T], *args: Any) -> T:
@@ -39,27 +50,69 @@ def with_database(function: Callable[..., T], *args: Any) -> T:
         raise Unavailable("This cannot be looked up right now: try again.", code="store_away", retry_after=2) from None
 
 
+def too_late(waiting: bool = False) -> DeadlineExceeded:
+    """`waiting`: its turn had not come, which says nothing about the model."""
+    if waiting:
+        return DeadlineExceeded("The prediction's turn did not come in time: try again.", code="deadline_in_queue")
+    return DeadlineExceeded("The prediction was not done in time: send fewer rows at once, or allow it more time.")
+
+
+def isolated_digest(job: Job) -> str | None:
+    version = job.work.chosen.version  # type: ignore[attr-defined]
+    return version.sha256 if version.isolated else None
+
+
 class InThreads:
     """For the event loop of one process."""
 
     def __init__(self) -> None:
         self._asking = ThreadPoolExecutor(4, thread_name_prefix="ask")
-        self._computing = ThreadPoolExecutor(N_CORES, thread_name_prefix="compute")
-        self._n_waiting = 0
+        self._loading = ThreadPoolExecutor(2, thread_name_prefix="load")
+        self._loads: dict[str, asyncio.Future[Session]] = {}
 
     async def ask(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._asking, with_database, function, *args)
 
-    async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        if self._n_waiting >= MOST_WAITING:
-            raise Unavailable(
-                "Too many predictions are waiting: try again in a moment.", code="overloaded", retry_after=1
-            )
-        self._n_waiting += 1
+    async def load(self, version: VersionRef) -> Session:
+        """However many requests wait for one version, one thread does: the others stay free for other versions."""
+        digest = version.sha256
+        loading = self._loads.get(digest)
+        if loading is None:
+            loading = asyncio.get_running_loop().run_in_executor(self._loading, load_version, version)
+            self._loads[digest] = loading
+            loading.add_done_callback(lambda _ended: self._loads.pop(digest, None))
+        return await asyncio.shield(loading)
+
+    async def compute(self, make_job: Callable[[Callable[[Job], None]], Job]) -> Any:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+
+        def on_end(job: Job) -> None:
+            loop.call_soon_threadsafe(_resolve, done, job)
+
+        job = make_job(on_end)
+        executor = process_scheduler().submit(job, isolated_digest(job))
+        timer = loop.call_later(job.deadline - time.monotonic(), _expire, done, job)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._computing, function, *args)
+            return await done
         finally:
-            self._n_waiting -= 1
+            timer.cancel()
+            # Whoever leaves early, by the deadline or because the caller went away, leaves no work behind.
+            executor.drop(job)
+
+
+def _resolve(done: asyncio.Future[Any], job: Job) -> None:
+    if done.done():
+        return
+    if job.error is not None:
+        done.set_exception(job.error)
+    else:
+        done.set_result(job.result)
+
+
+def _expire(done: asyncio.Future[Any], job: Job) -> None:
+    if not done.done():
+        done.set_exception(too_late(job.state is State.WAITING))
 
 
 class InPlace:
@@ -68,8 +121,18 @@ class InPlace:
     async def ask(self, function: Callable[..., T], *args: Any) -> T:
         return with_database(function, *args)
 
-    async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        return function(*args)
+    async def load(self, version: VersionRef) -> Session:
+        return load_version(version)
+
+    async def compute(self, make_job: Callable[[Callable[[Job], None]], Job]) -> Any:
+        ended = threading.Event()
+        job = make_job(lambda _job: ended.set())
+        executor = process_scheduler().submit(job, isolated_digest(job))
+        if not ended.wait(max(0.0, job.deadline - time.monotonic())):
+            raise too_late(executor.drop(job))
+        if job.error is not None:
+            raise job.error
+        return job.result
 
 
 def run_in_place(work: Any) -> Any:

@@ -1,104 +1,120 @@
 """THE prediction path: who asks -> which version -> decode -> run -> encode. Every protocol's door leads here.
 
-Nothing on it leaves the process: callers, routes and sessions come from memory (`follower.py`). Only what this process
-has never seen (a token, a pinned version, a session that was evicted) is looked up, once, off the event loop.
+Nothing on it leaves the process: callers, routes and sessions come from memory (`follower.py`), in one go and without
+waiting (`prepare`). Only what this process has never seen, such as a token, a pinned version or a session that was
+evicted, is `Missing`: it is fetched off the event loop, and the call is prepared again.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from django.conf import settings
-
-from inference.protocol import v2
 from inference.routing.buckets import bucket_of, random_bucket
-from inference.routing.snapshot import Route, VersionRef, read_version
-from inference.runtime.session import ModelSession
-from inference.serving.blocking import Waiting
+from inference.routing.snapshot import Route, VersionRef
+from inference.scheduling.job import DEFAULT_PRIORITY, BatchPlan, Job, Timing
+from inference.serving.blocking import Waiting, too_late
+from inference.serving.callers import Caller
+from inference.serving.calls import Answered, Chosen, InferCall, Prediction, chosen_for
 from inference.serving.follower import Follower, follower
-from inference.serving.sessions import load_version, session_pool
+from inference.serving.light import is_light, note_run
+from inference.serving.missing import FreshRouting, Missing, PinnedVersion, SessionOf, UnknownCaller
+from inference.serving.schedule import rate_limits
+from inference.serving.sessions import session_pool
 from portal.lib.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
 from registry.access.actions import ACTIONS, ROLE_RANK
 from registry.access.principal import Principal
 
-# Below both, decoding and running cost the event loop less than handing over to a thread would.
-LIGHT_RUN_SECONDS = 0.0002
-LIGHT_BODY_BYTES = 16_384
-FRESH_WITHIN_SECONDS = 2.0
 PREDICT = ACTIONS["endpoint.predict"]
 
 
-@dataclass(frozen=True, slots=True)
-class InferCall:
-    """One prediction asked for: the URL's parts, what the headers say, and the body."""
-
-    slug: str
-    version: str | None
-    body: bytes
-    token: str | None
-    routing_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which version answers, and why: `pinned`, `key` (the caller's), `random`, or `only` where one arm has all."""
-
-    route: Route
-    variant: str
-    version: VersionRef
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    chosen: Chosen
-    body: bytes
-    stale_seconds: int | None = None
-
-
-async def infer(call: InferCall, waiting: Waiting) -> Predicted:
+async def infer(call: InferCall, waiting: Waiting) -> Answered:
     """Raises PortalError; what the caller may not see is NotFound."""
+    while True:
+        try:
+            work = prepare(call)
+            break
+        except Missing as missing:
+            await missing.fetch(call, waiting)
+    answered: Answered = run_here(work) if is_light(work) else await waiting.compute(job_maker(work))
+    note_run(work.digest, answered.timing.run)
+    return answered
+
+
+def prepare(call: InferCall) -> Prediction:
+    """All that stands before the model's own work, from memory. Raises PortalError or Missing."""
     serving = follower()
-    principal = await _authenticate(serving, call.token, waiting)
-    stale_seconds = None if serving.holds_lease() else await _make_fresh(serving, waiting)
-    route = find_route(serving, principal, call.slug)
-    chosen = (
-        _choose(route, call.routing_key) if call.version is None else await _pin(serving, route, call.version, waiting)
-    )
-    version = chosen.version
-    session = session_pool().get(version.sha256)
-    if session is None:
-        session = await waiting.ask(load_version, version.sha256, version.signature)
-    if version.run_seconds < LIGHT_RUN_SECONDS and len(call.body) <= LIGHT_BODY_BYTES:
-        body = _run(chosen, session, call.body)
-    else:
-        body = await waiting.compute(_run, chosen, session, call.body)
-    return Predicted(chosen, body, stale_seconds)
-
-
-async def _authenticate(serving: Follower, token: str | None, waiting: Waiting) -> Principal:
-    if not token:
+    if not call.token:
         raise NotAuthenticated("Send a token: Authorization: Bearer swy_…")
-    principal = serving.callers.get(token) or await waiting.ask(serving.callers.look_up, token)
-    if principal is None:
-        raise NotAuthenticated("This token is unknown, expired or revoked.", code="invalid_token")
-    return principal
+    caller = serving.callers.get(call.token)
+    if caller is None:
+        raise UnknownCaller(serving)
+    if not call.counted:
+        _count_call(call, caller)
+    if call.stale_seconds is None and not serving.holds_lease():
+        raise FreshRouting(serving)
+    route = serving.routes.get(call.slug)
+    if route is None or route.endpoint_id not in caller.granted:
+        route = _grant(serving, caller, call.slug)
+    if route.unloaded:
+        raise _unloaded(route)
+    if call.version is None:
+        call.chosen = chosen = _choose(route, call.routing_key)
+    else:
+        call.chosen = chosen = chosen_for(route, "", _pinned(serving, route, call.version), "pinned")
+    version = chosen.version
+    if version.quarantined:
+        raise _quarantined(version)
+    session = session_pool().get(version.sha256) or call.session
+    if session is None:
+        raise SessionOf(version)
+    return Prediction(call, chosen, session)
 
 
-async def _make_fresh(serving: Follower, waiting: Waiting) -> int:
-    """The lease ran out: ask PostgreSQL before answering, or, while that is away, answer as last known for a while.
+def run_here(work: Prediction) -> Answered:
+    """On the calling thread, which may be the event loop's."""
+    inputs, outputs = work.feed()
+    if time.monotonic() > work.deadline:
+        raise too_late()
+    begin = time.perf_counter()
+    arrays = work.session.run(inputs, outputs)
+    seconds = time.perf_counter() - begin
+    return work.finish(arrays, Timing(0.0, seconds))
 
-    Returns the age of what is known in seconds.
-    """
-    outlook = await waiting.ask(serving.wait_fresh, FRESH_WITHIN_SECONDS)
-    if outlook.fresh:
-        return 0
-    age = time.monotonic() - serving.synced_at
-    known = serving.sequence >= 0 and outlook.database_away
-    if not known or age > settings.PORTAL_FAIL_STATIC_SECONDS:
-        raise Unavailable("The routing is not known right now: try again.", code="routing_unknown", retry_after=2)
-    return int(age)
+
+def job_maker(work: Prediction) -> Callable[[Callable[[Job], None]], Job]:
+    chosen = work.chosen
+    route, version = chosen.route, chosen.version
+    size = version.batch_size if route.batch_size is None else min(route.batch_size, version.batch_size)
+
+    def make(on_end: Callable[[Job], None]) -> Job:
+        return Job(
+            work,
+            owner=route.endpoint_id,
+            deadline=work.deadline,
+            cost=version.run_seconds,
+            on_end=on_end,
+            priority=(work.request.priority if work.request else 0) or DEFAULT_PRIORITY,
+            plan=BatchPlan(size, route.batch_delay),
+            n_bytes=len(work.call.body),
+        )
+
+    return make
+
+
+def _count_call(call: InferCall, caller: Caller) -> None:
+    """Raises TooManyRequests where the token has had its share."""
+    rate = caller.principal.requests_per_second
+    if rate is not None:
+        rate_limits.take(caller.digest, rate)
+    call.counted = True
+
+
+def _grant(serving: Follower, caller: Caller, slug: str) -> Route:
+    """Asks for the right, and remembers it for as long as the rights themselves are believed."""
+    route = find_route(serving, caller.principal, slug)
+    caller.granted.add(route.endpoint_id)
+    return route
 
 
 def find_route(serving: Follower, principal: Principal, slug: str) -> Route:
@@ -124,31 +140,29 @@ def _choose(route: Route, routing_key: str | None) -> Chosen:
         )
     if len(route.targets) == 1:
         ((variant, target),) = route.targets.items()
-        return Chosen(route, variant, target.version, "only")
+        return chosen_for(route, variant, target.version, "only")
     if routing_key:
         bucket, reason = bucket_of(route.salt, routing_key), "key"
     else:
         bucket, reason = random_bucket(), "random"
     variant = route.split.variant_of(bucket)
-    return Chosen(route, variant, route.targets[variant].version, reason)
+    return chosen_for(route, variant, route.targets[variant].version, reason)
 
 
-async def _pin(serving: Follower, route: Route, wanted: str, waiting: Waiting) -> Chosen:
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
-    version = serving.pinned.get((route.model_id, number))
+def _pinned(serving: Follower, route: Route, wanted: str) -> VersionRef:
+    version = serving.pinned.get((route.model_id, wanted))
     if version is None:
-        version = await waiting.ask(read_version, route.model_id, number)
-        if version is None:
-            raise NotFound(f"“{route.slug}” has no ready version {wanted[:20]}.", code="version_not_found")
-        serving.pin((route.model_id, number), version)
-    return Chosen(route, "", version, "pinned")
+        raise PinnedVersion(serving, route, wanted)
+    return version
 
 
-def _run(chosen: Chosen, session: ModelSession, body: bytes) -> bytes:
-    request = v2.decode_infer(body, chosen.version.signature)
-    arrays = session.run(request.inputs, request.outputs)
-    specs = chosen.version.signature.outputs
-    if request.outputs is not None:
-        by_name = {spec.name: spec for spec in specs}
-        specs = tuple(by_name[name] for name in request.outputs)
-    return v2.encode_infer(chosen.route.slug, str(chosen.version.number), request.id, specs, arrays)
+def _unloaded(route: Route) -> Unavailable:
+    return Unavailable(f"“{route.slug}” was unloaded: load it again.", code="endpoint_unloaded", retry_after=30)
+
+
+def _quarantined(version: VersionRef) -> Unavailable:
+    return Unavailable(
+        f"Version {version.number} is in quarantine because it killed its process: use another version.",
+        code="version_quarantined",
+        retry_after=60,
+    )

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -25,10 +25,20 @@ from django.db import InterfaceError, connection
 from django.db.models.functions import Now
 
 from inference.models import ServingProcess
-from inference.routing.convergence import CHANNEL
-from inference.routing.snapshot import Changes, Route, VersionRef, current_sequence, read_changes, still_ready
+from inference.routing.convergence import CHANNEL, n_serving
+from inference.routing.snapshot import (
+    Changes,
+    Route,
+    VersionKey,
+    VersionRef,
+    current_sequence,
+    read_changes,
+    read_versions,
+)
 from inference.serving.callers import Callers
-from inference.serving.sessions import load_version, session_pool
+from inference.serving.memory import resident_bytes
+from inference.serving.schedule import rate_limits
+from inference.serving.sessions import described, load_version, session_pool
 from portal.lib.errors import PortalError
 
 log = structlog.get_logger(__name__)
@@ -40,6 +50,7 @@ SILENCE_SECONDS = 2.0
 # What a process that was itself stopped for a while gets to look before it believes in that silence.
 LAST_LOOK_SECONDS = 0.25
 MOST_PINNED = 1_000
+MOST_DESCRIBED = 2_000
 
 
 class Outlook(NamedTuple):
@@ -56,7 +67,7 @@ class Follower:
         self.id = uuid.uuid4()
         self.callers = Callers()
         self.routes: dict[str, Route] = {}
-        self.pinned: dict[tuple[int, int], VersionRef] = {}
+        self.pinned: dict[VersionKey, VersionRef] = {}
         self.sequence = -1
         self.lease_until = 0.0
         self.synced_at = 0.0
@@ -88,6 +99,11 @@ class Follower:
                 self._fresh.wait_for(lambda: self._refused or self.holds_lease(), seconds)
             return Outlook(self.holds_lease(), self._database_away())
 
+    def wait_fresh_once(self, seconds: float) -> bool:
+        """Blocks for the first look at what is live, with its sessions; False when it took longer."""
+        with self._fresh:
+            return self._fresh.wait_for(lambda: self.sequence >= 0 and self.holds_lease(), seconds)
+
     def _database_away(self) -> bool:
         """It refused, or has been silent for long: then the lease has run out for no fault of this process."""
         return self._refused or time.monotonic() - self._asking_since > SILENCE_SECONDS
@@ -95,7 +111,7 @@ class Follower:
     def holds_lease(self) -> bool:
         return time.monotonic() < self.lease_until
 
-    def pin(self, key: tuple[int, int], version: VersionRef) -> None:
+    def pin(self, key: VersionKey, version: VersionRef) -> None:
         kept = dict(list(self.pinned.items())[-MOST_PINNED:])
         self.pinned = {**kept, key: version}
 
@@ -144,6 +160,7 @@ class Follower:
         if routine:
             self._refresh_pinned()
             self.callers.refresh()
+            rate_limits.n_processes = n_serving()
             self._refreshed_at = asked_at
         self._acknowledge()
         with self._fresh:
@@ -155,7 +172,7 @@ class Follower:
     def _loaded(self, versions: Iterable[VersionRef]) -> bool:
         """Whether every load has ended, well or not; begins those that are missing and waits a moment for them."""
         for version in versions:
-            if version.sha256 not in self._loads:
+            if version.sha256 not in self._loads and not version.quarantined:
                 self._loads[version.sha256] = self._loader.submit(self._load, version)
         done = not wait(self._loads.values(), timeout=PATIENCE_SECONDS).not_done
         if done:
@@ -163,8 +180,10 @@ class Follower:
         return done
 
     def _load(self, version: VersionRef) -> None:
+        if self.sequence < 0 and session_pool().is_full:
+            return  # At the start what fits is loaded; the first call loads the rest.
         try:
-            load_version(version.sha256, version.signature)
+            load_version(version)
             self.failures.pop(str(version.id), None)
         except PortalError as error:
             log.warning("version_not_loaded", version_id=version.id, code=error.code)
@@ -173,31 +192,36 @@ class Follower:
     def _take(self, changes: Changes) -> None:
         routes = {slug: route for slug, route in self.routes.items() if slug not in changes.removed}
         routes.update((route.slug, route) for route in changes.routes)
-        self._keep(routes, changes.warm)
+        self._keep(routes, changes)
         self.routes, self.sequence = routes, changes.sequence
 
-    def _keep(self, routes: dict[str, Route], warm: list[VersionRef]) -> None:
+    def _keep(self, routes: dict[str, Route], changes: Changes) -> None:
         """What is live stays; so does, for a minute, what somebody is about to make live."""
         now = time.monotonic()
         self._warm = {digest: until for digest, until in self._warm.items() if until > now}
-        self._warm.update({version.sha256: now + 60 for version in warm})
+        self._warm.update({version.sha256: now + 60 for version in changes.warm})
         live = {target.version.sha256 for route in routes.values() for target in route.targets.values()}
-        session_pool().keep(live | set(self._warm))
+        session_pool().keep((live | set(self._warm)) - changes.locked_away)
+        session_pool().drop(changes.locked_away)
 
     def _refresh_pinned(self) -> None:
-        if self.pinned:
-            ready = still_ready(version.id for version in self.pinned.values())
-            if len(ready) != len(self.pinned):
-                self.pinned = {key: version for key, version in self.pinned.items() if version.id in ready}
+        """Aliases move, and versions are archived: what callers named is looked up again all the time."""
+        before = self.pinned
+        if before:
+            fresh = read_versions(before)
+            arrived = {key: version for key, version in self.pinned.items() if key not in before}
+            self.pinned = {**fresh, **arrived}
 
     def _acknowledge(self) -> None:
         stats = session_pool().stats()
-        facts = {
+        facts: dict[str, Any] = {
             "acknowledged": self.sequence,
             "lease_expires_at": Now() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS),
             "failures": self.failures,
             "n_sessions": len(stats),
             "session_bytes": sum(stat.memory_bytes for stat in stats),
+            "sessions": [described(stat) for stat in stats[:MOST_DESCRIBED]],
+            "memory_bytes": resident_bytes(),
         }
         if not ServingProcess.objects.filter(pk=self.id).update(**facts):
             ServingProcess.objects.create(pk=self.id, host=socket.gethostname(), pid=os.getpid(), **facts)
@@ -224,21 +248,30 @@ def _versions(changes: Changes) -> list[VersionRef]:
 
 
 _follower: Follower | None = None
-_pid = 0
 _starting = threading.Lock()
 
 
 def follower() -> Follower:
-    """This process's follower, started on first use; a forked child gets its own."""
-    global _follower, _pid
-    if _follower is None or _pid != os.getpid():
+    """This process's follower, started on first use."""
+    global _follower
+    if _follower is None:
         with _starting:
-            if _follower is None or _pid != os.getpid():
-                _follower, _pid = Follower(), os.getpid()
-                _follower.start()
+            if _follower is None:
+                made = Follower()
+                made.start()
+                _follower = made
     return _follower
 
 
 def stop_follower() -> None:
-    if _follower is not None and _pid == os.getpid():
+    if _follower is not None:
         _follower.stop()
+
+
+def _forget() -> None:
+    global _follower, _starting
+    _follower, _starting = None, threading.Lock()
+
+
+# A forked child has none of its parent's threads, and gets a follower of its own.
+os.register_at_fork(after_in_child=_forget)

@@ -1,29 +1,26 @@
-"""The V2 infer route as both doors speak it: headers and body in; status, headers and body out; errors mapped."""
+"""Predictions as both doors speak them: headers and body in; status, headers and body out; errors mapped."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
 
-from inference.monitoring.prometheus import count_prediction
-from inference.protocol import v2
-from inference.serving.blocking import Waiting
-from inference.serving.dataplane import InferCall, Predicted, infer
-from inference.serving.follower import follower
+from inference.protocol import compression, v2
+from inference.serving.blocking import CallerGone, Waiting
+from inference.serving.calls import Chosen, InferCall
+from inference.serving.codecs import JSON, V2, Headers
+from inference.serving.counting import count_answered, count_failed
+from inference.serving.dataplane import infer
+from inference.serving.paths import PredictionPath
 from portal.lib.errors import PortalError, UnsupportedMedia
 
 log = structlog.get_logger(__name__)
 # The last is what curl and urllib say when they are told nothing: as good as no Content-Type at all.
-JSON_TYPES = ("application/json", "application/octet-stream", "application/x-www-form-urlencoded")
+JSON_TYPES = (b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
 MAX_ROUTING_KEY = 1024
-
-
-Headers = list[tuple[bytes, bytes]]
-JSON = (b"content-type", b"application/json")
 
 
 class Answer(NamedTuple):
@@ -34,71 +31,76 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def call_from(slug: str, version: str | None, headers: Mapping[str, str], body: bytes) -> InferCall:
+def call_from(path: PredictionPath, headers: Mapping[bytes, bytes], body: bytes) -> InferCall:
     """`headers` has lower-case names. Raises UnsupportedMedia or InvalidInput."""
-    encoding = headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise UnsupportedMedia("Send the body without compression: Content-Encoding is not supported here.")
-    kind, _semicolon, rest = headers.get("content-type", "application/json").partition(";")
-    charset = rest.lower().rpartition("charset=")[2].strip(' "') if "charset=" in rest.lower() else "utf-8"
-    if kind.strip().lower() not in JSON_TYPES or charset not in ("utf-8", "utf8"):
+    kind = headers.get(b"content-type")
+    if kind and kind != b"application/json":
+        _check_type(kind)
+    call = InferCall(
+        path.codec,
+        path.slug,
+        path.version,
+        body,
+        bearer_token(headers.get(b"authorization", b"")),
+        routing_key(headers.get(b"x-routing-key")),
+    )
+    length = headers.get(b"inference-header-content-length")
+    if length is not None and path.codec is V2:
+        call.header_length = v2.header_length(length.decode("latin-1"))
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        call.encoding = encoding.decode("latin-1").lower().strip()
+        compression.check_encoding(call.encoding)
+    accepts = headers.get(b"accept-encoding")
+    if accepts is not None:
+        call.accepts = compression.choose(accepts.decode("latin-1"))
+    return call
+
+
+def _check_type(value: bytes) -> None:
+    kind, _semicolon, rest = value.lower().partition(b";")
+    charset = rest.rpartition(b"charset=")[2].strip(b' "') if b"charset=" in rest else b"utf-8"
+    if kind.strip() not in JSON_TYPES or charset not in (b"utf-8", b"utf8"):
         raise UnsupportedMedia("Send the body as application/json in UTF-8.")
-    if "inference-header-content-length" in headers:
-        raise v2.binary_not_supported()
-    return InferCall(slug, version, body, bearer_token(headers.get("authorization")), routing_key(headers))
 
 
-def routing_key(headers: Mapping[str, str]) -> str | None:
-    """Both doors hand header bytes on as Latin-1; the caller meant UTF-8, as in the documented formula."""
-    value = headers.get("x-routing-key", "")[:MAX_ROUTING_KEY]
-    return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
+def routing_key(value: bytes | None) -> str | None:
+    """As UTF-8, in which the documented formula has it."""
+    return value[:MAX_ROUTING_KEY].decode("utf-8", "replace") if value else None
 
 
-def bearer_token(header: str | None) -> str | None:
-    scheme, _space, token = (header or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+def bearer_token(header: bytes) -> str | None:
+    scheme, _space, token = header.partition(b" ")
+    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else None
 
 
 async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> Answer:
-    """Never raises: what is wrong becomes an answer."""
+    """What is wrong becomes an answer. Raises CallerGone only."""
     begin = time.perf_counter()
     try:
-        predicted = await infer(call, waiting)
+        answered = await infer(call, waiting)
+    except CallerGone:
+        raise
     except PortalError as error:
-        known = call.slug if call.slug in follower().routes else ""
-        count_prediction(known, "", "", error.status, time.perf_counter() - begin)
-        return error_answer(error, request_id)
+        failure = error
     except Exception:
         log.exception("prediction_failed", request_id=request_id)
-        return error_answer(PortalError("Something went wrong on our side."), request_id)
-    chosen = predicted.chosen
-    count_prediction(chosen.route.slug, str(chosen.version.number), chosen.variant, 200, time.perf_counter() - begin)
-    return Answer(200, _headers(predicted, request_id), predicted.body)
+        failure = PortalError("Something went wrong on our side.")
+    else:
+        chosen = call.chosen
+        assert chosen is not None
+        count_answered(chosen, answered, time.perf_counter() - begin)
+        headers = [*answered.headers, *chosen.headers, (b"x-request-id", request_id.encode())]
+        if call.stale_seconds:
+            headers.append((b"x-split-age", b"%d" % call.stale_seconds))
+        return Answer(200, headers, answered.body)
+    count_failed(call, failure, time.perf_counter() - begin)
+    return error_answer(failure, request_id, call.chosen)
 
 
-def _headers(predicted: Predicted, request_id: str) -> Headers:
-    chosen = predicted.chosen
-    routed = _routed_headers(chosen.version.number, chosen.variant, chosen.route.epoch, chosen.reason)
-    headers = [*routed, (b"x-request-id", request_id.encode())]
-    if predicted.stale_seconds:
-        headers.append((b"x-split-age", str(predicted.stale_seconds).encode()))
-    return headers
-
-
-@lru_cache(4096)
-def _routed_headers(version: int, variant: str, epoch: int, reason: str) -> tuple[tuple[bytes, bytes], ...]:
-    """The same for all requests that go the same way, so they are written once."""
-    return (
-        JSON,
-        (b"x-model-version", str(version).encode()),
-        (b"x-variant", variant.encode()),
-        (b"x-split-epoch", str(epoch).encode()),
-        (b"x-route-reason", reason.encode()),
-    )
-
-
-def error_answer(error: PortalError, request_id: str) -> Answer:
-    headers = [JSON, (b"x-request-id", request_id.encode())]
+def error_answer(error: PortalError, request_id: str, chosen: Chosen | None = None) -> Answer:
+    """What a version answered wrongly is as much its answer as what it got right: it carries the same headers."""
+    headers = [*JSON, (b"x-request-id", request_id.encode()), *(chosen.headers if chosen else ())]
     if error.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="slipway"'))
     if error.retry_after is not None:

@@ -1,21 +1,78 @@
-"""This process's sessions: one pool, keyed by digest, shared by all endpoints, protocols and batch chunks here."""
+"""This process's sessions: one pool, keyed by digest, shared by all endpoints, protocols and batch chunks here.
+
+A version that validation marked runs in a process of its own; all others run here.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
-from inference.runtime.pool import SessionPool
-from inference.runtime.session import ModelSession, load_session
-from registry.artifacts.signature import Signature
+from inference.monitoring.observe import count
+from inference.monitoring.state import LOADS
+from inference.routing.snapshot import VersionRef
+from inference.runtime.isolated.session import IsolatedSession
+from inference.runtime.optimized import OptimizedGraphs
+from inference.runtime.pool import SessionPool, SessionStats
+from inference.runtime.session import load_session
+from inference.runtime.surface import Session
+from inference.runtime.warmup import warm_up
+from inference.serving.crashes import Recorded
+from inference.serving.deaths import note_death
+from portal.lib.errors import PortalError
 from registry.services.artifacts import artifact_store
 
-_signatures: dict[str, Signature] = {}
+ON_CPU = ["cpu"]
+_versions: dict[str, VersionRef] = {}
 
 
-def _load(sha256: str) -> ModelSession:
-    return load_session(artifact_store().path(sha256), _signatures[sha256])
+def _load(sha256: str) -> Session:
+    version = _versions[sha256]
+    try:
+        path = artifact_store().path(sha256)
+        session = _isolated(version, path) if version.isolated else _here(version, path)
+    except PortalError as error:
+        count(LOADS, error.code)
+        raise
+    count(LOADS)
+    return session
+
+
+def _isolated(version: VersionRef, path: Path) -> Session:
+    return IsolatedSession(
+        path,
+        version.signature,
+        memory_bytes=version.memory_bytes,
+        limit_bytes=settings.PORTAL_ISOLATED_MEMORY_BYTES,
+        sha256=version.sha256,
+        on_death=note_death,
+    )
+
+
+def _here(version: VersionRef, path: Path) -> Session:
+    providers = settings.PORTAL_EXECUTION_PROVIDERS
+    if providers == ON_CPU:
+        session = optimized_graphs().load(path, version.sha256, version.signature)
+    else:
+        session = load_session(path, version.signature, providers=providers)
+    warm_up(session, version.facts)
+    return Recorded(session, version.sha256)
+
+
+@cache
+def optimized_graphs() -> OptimizedGraphs:
+    return OptimizedGraphs(Path(settings.DATA_DIR) / "cache" / "optimized", settings.PORTAL_SESSION_BUDGET_BYTES)
+
+
+def keep_optimized(version: VersionRef) -> bool:
+    """Rearranges the version's graph for this processor once, so that every later load is quicker. For a worker."""
+    if version.isolated or settings.PORTAL_EXECUTION_PROVIDERS != ON_CPU:
+        return False
+    path = artifact_store().path(version.sha256)
+    return optimized_graphs().keep(path, version.sha256, version.signature, version.facts)
 
 
 @cache
@@ -23,8 +80,21 @@ def session_pool() -> SessionPool:
     return SessionPool(_load, settings.PORTAL_SESSION_BUDGET_BYTES)
 
 
-def load_version(sha256: str, signature: Signature) -> ModelSession:
+def load_version(version: VersionRef) -> Session:
     """Blocks until the version's session is there. Raises Unavailable (`model_not_loadable`)."""
-    _signatures[sha256] = signature
+    _versions[version.sha256] = version
     pool = session_pool()
-    return pool.get(sha256) or pool.load(sha256)
+    return pool.get(version.sha256) or pool.load(version.sha256)
+
+
+def described(stats: SessionStats) -> dict[str, Any]:
+    """As `ServingProcess.sessions` keeps it."""
+    version = _versions.get(stats.digest)
+    return {
+        "sha256": stats.digest,
+        "memory_bytes": stats.memory_bytes,
+        "runs": stats.runs,
+        "last_used": round(stats.last_used, 1),
+        "isolated": bool(version and version.isolated),
+        "restarts": stats.restarts,
+    }

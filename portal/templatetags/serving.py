@@ -9,31 +9,18 @@ from django import template
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
 
 from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Place, arms_at
 from inference.pages.snippets import snippets
 from inference.pages.tryout import TryForm, example_of, signature_of
-from portal.lib.words import number, seconds
+from portal.lib.words import number
 from portal.templatetags.ui import icon
 from registry.models import AuditEvent, ModelVersion, RegisteredModel
+from registry.pages.facts import fact_lines
 
 register = template.Library()
-
-# The facts of a validation report that a page shows, in this order.
-FACTS: dict[str, Any] = {
-    "opsets": _("Opset"),
-    "ir_version": _("IR version"),
-    "producer": _("Made with"),
-    "n_nodes": _("Nodes"),
-    "n_parameters": _("Parameters"),
-    "run_seconds": _("One row takes"),
-    "dynamic_batch": _("Takes batches"),
-    "batch_coupled": _("Rows influence each other"),
-    "deterministic": _("Same answer twice"),
-}
 
 
 @register.filter
@@ -80,20 +67,7 @@ def try_form(context: dict[str, Any], version: ModelVersion) -> dict[str, Any]:
 @register.filter
 def shown_facts(facts: dict[str, Any] | None) -> list[tuple[Any, str]]:
     """What is known of the file, as (label, text)."""
-    known = facts or {}
-    return [(label, _fact(name, known[name])) for name, label in FACTS.items() if known.get(name) not in (None, "", [])]
-
-
-def _fact(name: str, value: Any) -> str:
-    if name == "run_seconds":
-        return seconds(value)
-    if isinstance(value, bool):
-        return str(_("yes") if value else _("no"))
-    if isinstance(value, int):
-        return number(value)
-    if isinstance(value, dict):
-        return ", ".join(str(part) if key == "ai.onnx" else f"{key} {part}" for key, part in value.items())
-    return str(value)[:120]
+    return fact_lines(facts or {})
 
 
 FORM_TAGS = ("features", "classes", "example")
@@ -115,8 +89,13 @@ AUDIT_ICONS = {
     "endpoint.promoted": ("rocket", ""),
     "endpoint.split_changed": ("split", ""),
     "endpoint.rolled_back": ("undo-2", ""),
+    "endpoint.fell_back": ("undo-2", "is-warn"),
+    "endpoint.loaded": ("power", ""),
+    "endpoint.unloaded": ("power-off", ""),
     "version.rejected": ("octagon-x", ""),
     "version.ready": ("circle-check", ""),
+    "version.quarantined": ("shield-alert", "is-bad"),
+    "version.released": ("shield-check", ""),
 }
 AUDIT_KINDS = {
     "model": "box",

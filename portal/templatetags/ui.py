@@ -40,6 +40,8 @@ BADGES: dict[str, tuple[str, str, Any]] = {
     "serving": ("radio", "good", gettext_lazy("Serving")),
     "splitting": ("split", "warn", gettext_lazy("Split")),
     "idle": ("circle-dashed", "", gettext_lazy("No traffic yet")),
+    "unloaded": ("power-off", "bad", gettext_lazy("Out of service")),
+    "quarantined": ("shield-alert", "bad", gettext_lazy("Quarantined")),
     "active": ("circle-check", "good", gettext_lazy("Active")),
     "expired": ("clock-alert", "warn", gettext_lazy("Expired")),
     "revoked": ("ban", "", gettext_lazy("Revoked")),
@@ -175,7 +177,7 @@ def sort_head(context: dict[str, Any], key: str, label: str, css: str = "") -> d
     now = context.get("sort", "")
     state = {key: "ascending", f"-{key}": "descending"}.get(now, "")
     target = f"-{key}" if now == key else key
-    return {"request": context["request"], "label": label, "state": state, "target": target, "css": css}
+    return {"request": context["request"], "label": label, "key": key, "state": state, "target": target, "css": css}
 
 
 @register.simple_block_tag

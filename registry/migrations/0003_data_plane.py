@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0002_append_only'),
+        ("registry", "0002_append_only"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='apitoken',
-            name='requests_per_second',
-            field=models.PositiveIntegerField(blank=True, null=True, verbose_name='predictions per second'),
+            model_name="apitoken",
+            name="requests_per_second",
+            field=models.PositiveIntegerField(blank=True, null=True, verbose_name="predictions per second"),
         ),
     ]

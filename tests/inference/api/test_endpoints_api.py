@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from inference.models import Endpoint
+from inference.protocol.v2 import EXTENSIONS
 from portal.lib.version import VERSION
 from registry.models import VersionStatus
 from tests import factories
@@ -101,7 +102,7 @@ def test_v2__metadata_ready_and_server(call: Call, serving: Callable[[], Any], c
     assert (
         client.get("/v2").json()
         == client.get("/v2/").json()
-        == {"name": "slipway", "version": VERSION, "extensions": []}
+        == {"name": "slipway", "version": VERSION, "extensions": list(EXTENSIONS)}
     )
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").status_code == 200

@@ -13,6 +13,7 @@ from inference.endpoints.services import delete_endpoint
 from inference.endpoints.switching import promote
 from inference.models import Endpoint, RoutingState, ServingProcess, WarmRequest
 from inference.routing.convergence import bump_sequence
+from inference.routing.snapshot import read_version, read_versions, version_ref
 from inference.serving.follower import Follower
 from inference.serving.sessions import session_pool
 from registry.access.principal import SYSTEM
@@ -83,10 +84,40 @@ def test_pinned__version_no_longer_ready__forgotten(serving: Follow) -> None:
     endpoint = factories.make_endpoint("one", promoted=1)
     known = serving()
     version = known.routes["one"].targets["stable"].version
-    known.pin((endpoint.model_id, 1), version)
-    assert serving().pinned == {(endpoint.model_id, 1): version}
+    known.pin((endpoint.model_id, "1"), version)
+    assert [found.id for found in serving().pinned.values()] == [version.id]
     endpoint.model.versions.filter(number=1).update(status=VersionStatus.ARCHIVED)
     assert serving().pinned == {}
+
+
+def test_pinned__alias_moves__followed(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", promoted=1)
+    known = serving()
+    alias = endpoint.model.aliases.create(name="champion", version=factories.version_of(endpoint, 1))
+    key = (endpoint.model_id, "champion")
+    known.pin(key, read_versions([key])[key])
+    alias.version = factories.version_of(endpoint, 2)
+    alias.save()
+    assert serving().pinned[key].number == 2
+    alias.delete()
+    assert serving().pinned == {}
+
+
+@pytest.mark.parametrize("name", ["0", "3", "99999999999", "-1", "١", "nobody", "x" * 300, "a\x00b", ""])
+def test_read_version__no_such_number_or_alias__none(serving: Follow, name: str) -> None:
+    assert read_version(factories.make_endpoint("one", promoted=1).model_id, name) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "gain", "expected"),
+    [(1, 5.0, 1.0), (16, 16.0, 0.01), (16, 8.0, 1 / 15), (11, 1.0, 1.0), (2, 4 / 3, 0.5)],
+)
+def test_version_ref__batching_was_measured__what_a_further_row_costs(
+    db: None, size: int, gain: float, expected: float
+) -> None:
+    version = factories.make_version(factories.make_model(), 1.0)
+    version.report = {"facts": {"run_seconds": 1.0, "batching": {"max_size": size, "gain": gain}}}
+    assert version_ref(version).row_seconds == pytest.approx(expected)
 
 
 # --- with its thread --------------------------------------------------------------------------------------------------
