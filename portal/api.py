@@ -120,7 +120,7 @@ def error_headers(error: PortalError) -> dict[str, str]:
 def json_error(request: HttpRequest, error: PortalError) -> JsonResponse:
     """The error in the shape that its path promises."""
     request_id = getattr(request, "request_id", "")
-    if request.path.startswith("/v2"):
+    if request.path.startswith(("/v1/", "/v2")):
         body: dict[str, Any] = {"error": str(error), "code": error.code, "request_id": request_id}
     else:
         body = error_json(error, request_id)

@@ -6,7 +6,10 @@ new thread and with it a new connection.
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
+import sys
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
@@ -16,21 +19,44 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 # Sets Django up, which what is imported below needs.
 django_application = get_wsgi_application()
 
-from inference.serving.follower import follower, stop_follower  # noqa: E402
-from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
+from django.conf import settings  # noqa: E402
 
+from inference.quarantine.services import record_death  # noqa: E402
+from inference.serving import deaths  # noqa: E402
+from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
+from inference.serving.process import ServingUnit  # noqa: E402
+from portal import draining  # noqa: E402
+
+deaths.report_to(record_death)
 PAGE_THREADS = 12
+READY_SECONDS = 60.0
 # Any: a2wsgi spells out the types of ASGI where the lane is content with mappings.
 _django: Any = WSGIMiddleware(cast(Any, django_application), workers=PAGE_THREADS)
 _lane = PredictionLane()
+_unit = ServingUnit(_lane)
+# What a process that serves predictions only answers beside them (`PORTAL_SERVES`).
+_WITH_PREDICTIONS = ("/v2", "/v1/", "/healthz", "/readyz", "/metrics")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        match = _lane.takes(scope)
-        await (_lane(match, scope, receive, send) if match else _django(scope, _whole_body(receive), send))
+        if draining.begun():
+            send = draining.closing(send)
+        path = _lane.takes(scope)
+        if path is not None:
+            await _lane(path, scope, receive, send)
+        elif settings.PORTAL_SERVES == "predictions" and not scope["path"].startswith(_WITH_PREDICTIONS):
+            await _not_here(send)
+        else:
+            await _django(scope, _whole_body(receive), send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
+
+
+async def _not_here(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"This process serves predictions only.\n"})
 
 
 def _whole_body(receive: Receive) -> Receive:
@@ -45,13 +71,26 @@ def _whole_body(receive: Receive) -> Receive:
     return receive_or_fail
 
 
+def _tune_the_interpreter() -> None:
+    """What is there now stays for as long as the process: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    # A thread in the background may hold up the event loop for so long, in seconds, before it has to let go.
+    sys.setswitchinterval(0.001)
+
+
 async def _lifespan(receive: Receive, send: Send) -> None:
+    """gunicorn lets no request in before the start is complete: then what is live is loaded, as far as it can be."""
+    loop = asyncio.get_running_loop()
     while True:
         message: Any = await receive()
         if message["type"] == "lifespan.startup":
-            follower()
+            if settings.PORTAL_SERVES != "pages":
+                await loop.run_in_executor(None, _unit.start, READY_SECONDS)
+            _tune_the_interpreter()
             await send({"type": "lifespan.startup.complete"})
         else:
-            stop_follower()
+            await loop.run_in_executor(None, _unit.stop)
             await send({"type": "lifespan.shutdown.complete"})
             return

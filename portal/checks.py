@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
+from inference.runtime.providers import ProviderMissing, check_providers
+
 
 @register(Tags.security)
 def check_secret_key(**_: Any) -> list[CheckMessage]:
@@ -30,6 +32,28 @@ def check_limits(**_: Any) -> list[CheckMessage]:
         for name in names
         if getattr(settings, name) <= 0
     ]
+
+
+@register(Tags.compatibility)
+def check_execution_providers(**_: Any) -> list[CheckMessage]:
+    """The CPU is always there; to look for others takes seconds, so that is done only where some are named."""
+    if settings.PORTAL_EXECUTION_PROVIDERS == ["cpu"]:
+        return []
+    try:
+        check_providers(settings.PORTAL_EXECUTION_PROVIDERS)
+    except ProviderMissing as error:
+        return [
+            Error(str(error), hint="Change PORTAL_EXECUTION_PROVIDERS, or install what it names.", id="portal.E004")
+        ]
+    return []
+
+
+@register(Tags.compatibility)
+def check_what_is_served(**_: Any) -> list[CheckMessage]:
+    if settings.PORTAL_SERVES in ("all", "predictions", "pages"):
+        return []
+    hint = "Set PORTAL_SERVES to all, predictions or pages."
+    return [Error(f"PORTAL_SERVES cannot be “{settings.PORTAL_SERVES}”.", hint=hint, id="portal.E005")]
 
 
 @register(Tags.security, deploy=True)

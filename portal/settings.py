@@ -142,6 +142,7 @@ CONTENT_SECURITY_POLICY = {
 # --- limits -----------------------------------------------------------------------------------------------------------
 PORTAL_MAX_UPLOAD_BYTES = env.int("PORTAL_MAX_UPLOAD_BYTES", default=5 * 1024**3)
 PORTAL_MAX_BODY_BYTES = env.int("PORTAL_MAX_BODY_BYTES", default=64 * 1024**2)
+PORTAL_MAX_BODIES_BYTES = env.int("PORTAL_MAX_BODIES_BYTES", default=512 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 FILE_UPLOAD_HANDLERS = ["registry.services.receiving.QuarantineHandler"]
 
@@ -150,6 +151,13 @@ PORTAL_SESSION_BUDGET_BYTES = env.int("PORTAL_SESSION_BUDGET_BYTES", default=2 *
 PORTAL_FAIL_STATIC_SECONDS = env.int("PORTAL_FAIL_STATIC_SECONDS", default=300)
 PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=3.0)
 PORTAL_CONVERGENCE_SECONDS = env.float("PORTAL_CONVERGENCE_SECONDS", default=30.0)
+PORTAL_QUEUE_SECONDS = env.float("PORTAL_QUEUE_SECONDS", default=5.0)
+PORTAL_EXECUTION_PROVIDERS = env.list("PORTAL_EXECUTION_PROVIDERS", default=["cpu"])
+PORTAL_ISOLATED_MEMORY_BYTES = env.int("PORTAL_ISOLATED_MEMORY_BYTES", default=2 * 1024**3)
+PORTAL_QUARANTINE_DEATHS = env.int("PORTAL_QUARANTINE_DEATHS", default=2)
+PORTAL_QUARANTINE_SECONDS = env.int("PORTAL_QUARANTINE_SECONDS", default=600)
+PORTAL_RECYCLE_BYTES = env.int("PORTAL_RECYCLE_BYTES", default=2 * 1024**3)
+PORTAL_SERVES = env.str("PORTAL_SERVES", default="all")
 
 # --- text, time, files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -173,7 +181,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["registry.access.permissions.ActionPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "registry.api.schema.Schema",
     "DEFAULT_PAGINATION_CLASS": "portal.api.Pagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "portal.api.exception_handler",

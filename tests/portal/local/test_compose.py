@@ -21,8 +21,12 @@ def test_compose__own_service__runs_the_supervisors_command(compose: dict[str, A
     assert compose["services"][name]["command"] == ["python", "-m", *processes.COMMANDS[name]]
 
 
-def test_compose__services__are_the_supervisors_and_the_two_stores(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {*processes.COMMANDS, "postgres", "redis"}
+def test_compose__services__are_the_supervisors_the_two_stores_and_one_on_demand(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services) == {*processes.COMMANDS, "postgres", "redis", "predictions"}
+    assert {name for name, service in services.items() if "profiles" in service} == {"predictions"}
+    assert services["predictions"]["command"] == services["web"]["command"]
+    assert services["predictions"]["environment"]["PORTAL_SERVES"] == "predictions"
 
 
 def test_compose__images__are_pinned_to_a_version(compose: dict[str, Any]) -> None:
@@ -37,7 +41,10 @@ def test_compose__own_service__starts_after_the_preparation(compose: dict[str, A
 
 def test_compose__web__is_published_on_this_machine_only(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"web": ["127.0.0.1:${PORTAL_PORT:-8000}:8000"]}
+    assert published == {
+        "web": ["127.0.0.1:${PORTAL_PORT:-8000}:8000"],
+        "predictions": ["127.0.0.1:${PORTAL_PREDICTIONS_PORT:-8001}:8000"],
+    }
 
 
 def test_dockerfile__default_command__is_the_web_process() -> None:
