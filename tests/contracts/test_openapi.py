@@ -28,7 +28,7 @@ def api_paths() -> dict[str, dict[str, str]]:
     wanted = {}
     for path, row in TABLE.items():
         url = "/" + WORD.sub(r"{\1}", path).strip("^").replace("/?$", "")
-        if url.startswith(("/api/", "/v2")) and url not in UNDOCUMENTED:
+        if url.startswith(("/api/", "/v1/", "/v2")) and url not in UNDOCUMENTED:
             wanted[url] = row
     return wanted
 

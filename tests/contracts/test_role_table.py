@@ -141,11 +141,13 @@ def fill(path: str, parts: dict[str, Any]) -> str:
 
 SHARES = [{"variant": "stable", "version": 1, "weight_bp": 10_000}]
 TENSOR = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
+INSTANCES = {"instances": [[1.0, 2.0, 3.0, 4.0]]}
 # A right body for each, so that nothing but the caller decides.
 BODIES: dict[str, Any] = {
     "POST api/v1/models": {"name": "fresh"},
     "PATCH api/v1/models/<str:name>": {"description": "x"},
     "PATCH api/v1/models/<str:name>/versions/<int:number>": {"description": "x"},
+    "POST api/v1/models/<str:name>/versions/<int:number>/release": {"reason": "x"},
     "PUT api/v1/models/<str:name>/aliases/<str:alias>": {"version": 1},
     "POST api/v1/tokens": {"name": "x", "scopes": ["admin"]},
     "POST api/v1/endpoints": {"slug": "fresh", "model": "e"},
@@ -156,6 +158,9 @@ BODIES: dict[str, Any] = {
     "POST api/v1/endpoints/<str:slug>/rollback": {"reason": "x"},
     "POST v2/models/<str:slug>/infer": TENSOR,
     "POST v2/models/<str:slug>/versions/<str:version>/infer": TENSOR,
+    "POST v1/models/<str:slug>:predict": INSTANCES,
+    "POST v1/models/<str:slug>/versions/<int:version>:predict": INSTANCES,
+    "POST v1/models/<str:slug>/labels/<str:version>:predict": INSTANCES,
 }
 FORMS: dict[str, dict[str, str]] = {
     "POST api/v1/models/<str:name>/versions": {},
@@ -167,7 +172,10 @@ FORMS: dict[str, dict[str, str]] = {
     "POST endpoints/<str:slug>/rollback": {"reason": "x", "epoch": "2"},
     "POST tokens": {"name": "x", "scopes": "read", "days": "1"},
     "POST models/<str:name>/versions/<int:number>/aliases": {"alias": "fresh"},
+    "POST models/<str:name>/versions/<int:number>/release": {"reason": "x"},
     "POST models/<str:name>/edit": {"description": "x"},
+    "POST endpoints/<str:slug>/settings": {"description": "x", "deadline_ms": "1000", "batch_delay_us": "0"},
+    "POST endpoints/<str:slug>/service": {"state": "out"},
     "POST endpoints/<str:slug>/delete": {"reason": "x", "epoch": "2"},
 }
 FILES = {
@@ -206,6 +214,7 @@ def outcome(status: int) -> str:
     return "allowed" if status < 500 or status == 503 else str(status)
 
 
+LISTED_BY_POST = ("v2/repository/index",)
 HAS_OBJECT = ("<str:name>", "<str:slug>", "<uuid:job_id>", "<int:token_id>")
 
 
@@ -220,10 +229,10 @@ def expected(who: Who, method: str, path: str, *, missing: bool) -> set[str]:
         seen = False
     if who.scopes is not None and rule.scope not in who.scopes:
         # The scope is asked first, except where predictions are: they look for the endpoint first.
-        return {"404"} if path.endswith("infer") and not seen else {"403"}
+        return {"404"} if path.endswith(("infer", "predict")) and not seen else {"403"}
     if with_object and not seen:
         return {"404"}
-    if not with_object and method == "GET":
+    if not with_object and (method == "GET" or path in LISTED_BY_POST):
         return {"allowed"}  # A list holds what one may see, be it nothing; a form can be looked at.
     if who.superuser or not rule.role:
         return {"allowed"}
@@ -233,7 +242,7 @@ def expected(who: Who, method: str, path: str, *, missing: bool) -> set[str]:
 
 
 def is_page(path: str) -> bool:
-    return not path.startswith(("api/", "v2", "^v2"))
+    return not path.startswith(("api/", "v1/", "v2", "^v2"))
 
 
 def crawl(paths: Iterator[str]) -> Iterator[tuple[str, str, bool]]:
@@ -329,6 +338,8 @@ def test_crawl__superuser__reaches_everything_with_the_bodies_used_here(world: W
         "DELETE api/v1/models/<str:name>": 409,  # its versions are served
         "POST api/v1/jobs/<uuid:job_id>/cancel": 409,  # it has ended
         "POST jobs/<uuid:job_id>/cancel": 409,
+        "POST api/v1/models/<str:name>/versions/<int:number>/release": 409,  # it is not quarantined
+        "POST models/<str:name>/versions/<int:number>/release": 409,
         "POST endpoints/<str:slug>/split": 400,  # as many fields as there are arms: tests/browser fills them
         "POST models/<str:name>/versions/<int:number>/try": 400,
     }
