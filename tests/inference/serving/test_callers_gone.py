@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -56,6 +57,12 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneThread]:
     made.close()
 
 
+def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """On a thread of its own: the browser's driver may keep a loop running on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 async def stays() -> dict[str, Any]:
     await asyncio.Event().wait()
     raise AssertionError
@@ -72,7 +79,7 @@ def test_compute__caller_goes_away__what_waits_is_dropped_and_never_runs(busy: O
             await _WhileConnected(InThreads(), leaves).compute(busy.maker())
         assert busy.n_waiting() == 0
 
-    asyncio.run(run())
+    in_a_loop(run())
     busy.gate.set()
     assert busy.session.rows == []
 
@@ -84,14 +91,14 @@ def test_compute__caller_stays__answered(busy: OneThread) -> None:
         busy.gate.set()
         return await waiting
 
-    assert asyncio.run(run()) == ([2.0], -1)
+    assert in_a_loop(run()) == ([2.0], -1)
 
 
 def test_compute__turn_does_not_come_in_time__504_and_nothing_waits(busy: OneThread) -> None:
     async def run() -> None:
         await _WhileConnected(InThreads(), stays).compute(busy.maker(0.02))
 
-    for attempt in (lambda: asyncio.run(run()), lambda: run_in_place(InPlace().compute(busy.maker(0.02)))):
+    for attempt in (lambda: in_a_loop(run()), lambda: run_in_place(InPlace().compute(busy.maker(0.02)))):
         with pytest.raises(DeadlineExceeded) as late:
             attempt()
         assert late.value.code == "deadline_in_queue"
