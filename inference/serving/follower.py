@@ -44,6 +44,7 @@ from portal.lib.errors import PortalError
 log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.5
 REFRESH_SECONDS = 0.4
+DESCRIBE_SECONDS = 2.0
 PATIENCE_SECONDS = 0.2
 # A store that lets one wait for longer is as good as away.
 SILENCE_SECONDS = 2.0
@@ -72,6 +73,7 @@ class Follower:
         self.lease_until = 0.0
         self.synced_at = 0.0
         self._refreshed_at = float("-inf")
+        self._described_at = float("-inf")
         self._refused = False
         self._asking_since = float("inf")
         self.failures: dict[str, str] = {}
@@ -213,18 +215,26 @@ class Follower:
             self.pinned = {**fresh, **arrived}
 
     def _acknowledge(self) -> None:
-        stats = session_pool().stats()
         facts: dict[str, Any] = {
             "acknowledged": self.sequence,
             "lease_expires_at": Now() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS),
             "failures": self.failures,
+        }
+        if time.monotonic() - self._described_at > DESCRIBE_SECONDS:
+            self._described_at = time.monotonic()
+            facts |= self._description()
+        if not ServingProcess.objects.filter(pk=self.id).update(**facts):
+            ServingProcess.objects.create(pk=self.id, host=socket.gethostname(), pid=os.getpid(), **facts)
+
+    def _description(self) -> dict[str, Any]:
+        """What is loaded here, for people: a row of JSON with an entry per session, so not with every tick."""
+        stats = session_pool().stats()
+        return {
             "n_sessions": len(stats),
             "session_bytes": sum(stat.memory_bytes for stat in stats),
             "sessions": [described(stat) for stat in stats[:MOST_DESCRIBED]],
             "memory_bytes": resident_bytes(),
         }
-        if not ServingProcess.objects.filter(pk=self.id).update(**facts):
-            ServingProcess.objects.create(pk=self.id, host=socket.gethostname(), pid=os.getpid(), **facts)
 
     def _lost(self, error: Exception) -> None:
         log.warning("routing_lost", error=type(error).__name__)
