@@ -18,6 +18,11 @@ class Endpoint(models.Model):
     `deadline_ms` is how long a request may take unless it says otherwise. `batch_size` 1 keeps requests apart, None
     leaves it to what validation measured; `batch_delay_us` is how long a request may wait for others to join it.
     While `unloaded_at` is set it answers 503 (V2 `repository/models/{slug}/unload`).
+
+    `capture_bp` of 10 000 answers are kept as PredictionRecord, each of `capture_bytes` at most. `slo_p99_ms` and
+    `slo_error_bp` bound the whole endpoint, whichever version answers. `warm_version` stays loaded until `warm_until`,
+    so that rolling back to it needs no load. `rehearsal` is the last one: `{"at", "seconds", "processes",
+    "acknowledged"}`.
     """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
@@ -29,6 +34,14 @@ class Endpoint(models.Model):
     batch_size = models.PositiveIntegerField(_("largest batch"), null=True, blank=True)
     batch_delay_us = models.PositiveIntegerField(_("longest wait for a batch in microseconds"), default=0)
     unloaded_at = models.DateTimeField(null=True, blank=True)
+    capture_bp = models.PositiveIntegerField(_("captured share"), default=0)
+    capture_bytes = models.PositiveIntegerField(_("largest captured request in bytes"), default=65_536)
+    slo_p99_ms = models.PositiveIntegerField(_("p99 objective in milliseconds"), null=True, blank=True)
+    slo_error_bp = models.PositiveIntegerField(_("error objective"), null=True, blank=True)
+    replay_required = models.BooleanField(_("rollouts have to pass a replay"), default=False)
+    warm_version = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    warm_until = models.DateTimeField(null=True, blank=True)
+    rehearsal = models.JSONField(null=True, blank=True)
     epoch = models.PositiveBigIntegerField(default=0)
     live_split = models.ForeignKey("TrafficSplit", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     last_revision = models.PositiveIntegerField(default=0)
@@ -67,12 +80,24 @@ class TrafficSplit(models.Model):
     """Who gets how much: one immutable revision. `table` is the bucket table (`inference/routing/split.py`) as JSON.
 
     `parent` is the split that was live when this one was made: rolling back goes there.
+
+    How a request finds its variant stands here too. `rules` come first; `assignment` says what the key is; `salt`, the
+    endpoint's own where it is empty, makes its bucket (`inference/routing/assignment.py`). Where `rollout` or
+    `experiment` made the split, its answers are counted as evidence. `mirror_bp` of 10 000 answers are repeated by
+    `shadow_version`, after they were given.
     """
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="splits")
     revision = models.PositiveIntegerField()
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
     table = models.JSONField()
+    salt = models.CharField(max_length=16, blank=True)
+    assignment = models.JSONField(default=dict, blank=True)
+    rules = models.JSONField(default=list, blank=True)
+    rollout = models.ForeignKey("Rollout", null=True, blank=True, on_delete=models.CASCADE, related_name="splits")
+    experiment = models.ForeignKey("Experiment", null=True, blank=True, on_delete=models.CASCADE, related_name="splits")
+    shadow_version = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    mirror_bp = models.PositiveIntegerField(default=0)
     reason = models.TextField(blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -109,6 +134,8 @@ class SplitActivation(models.Model):
         SPLIT = "split", _("Split changed")
         ROLL_BACK = "rollback", _("Rolled back")
         FALL_BACK = "fallback", _("Fell back")
+        ROLLOUT = "rollout", _("Rollout moved")
+        EXPERIMENT = "experiment", _("Experiment moved")
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="activations")
     epoch = models.PositiveBigIntegerField()

@@ -24,6 +24,7 @@ class ServingProcess(models.Model):
     While `lease_expires_at` lies ahead the process may answer from memory; a writer waits for every such process.
     `failures` maps a version id to the sentence why it could not be loaded here. `sessions` lists what is loaded:
     `{"sha256", "memory_bytes", "runs", "last_used" (epoch seconds), "isolated", "restarts"}`.
+    `counted_at` is when it last wrote down what it had counted, also if that was nothing.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -37,6 +38,7 @@ class ServingProcess(models.Model):
     session_bytes = models.BigIntegerField(default=0)
     sessions = models.JSONField(default=list)
     memory_bytes = models.BigIntegerField(default=0)
+    counted_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.host} {self.pid}"

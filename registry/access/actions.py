@@ -14,7 +14,7 @@ SCOPES: dict[str, object] = {
     "upload": _("Register models and upload versions"),
     "jobs": _("Start, cancel and download batch jobs"),
     "deploy": _("Create endpoints and move their traffic"),
-    "admin": _("Manage tokens and read the audit record"),
+    "admin": _("Manage tokens and webhooks, read the audit record"),
 }
 
 SITE = "site"  # in place of a role: no project role is enough
@@ -41,12 +41,21 @@ ACTIONS: dict[str, Rule] = {
     "endpoint.edit": Rule("operator", "deploy"),
     "endpoint.deploy": Rule("operator", "deploy"),
     "endpoint.delete": Rule("owner", "deploy"),
+    "rollout.view": Rule("viewer", "read"),
+    "rollout.operate": Rule("operator", "deploy"),
+    "experiment.view": Rule("viewer", "read"),
+    "experiment.operate": Rule("operator", "deploy"),
+    "replay.run": Rule("operator", "deploy"),
+    "capture.view": Rule("operator", "read"),
+    "outcome.report": Rule("viewer", "predict"),
     "job.view": Rule("viewer", "read"),
     "job.download": Rule("viewer", "jobs"),
     "job.submit": Rule("data_scientist", "jobs"),
     "job.cancel": Rule("data_scientist", "jobs"),
     "audit.view": Rule("owner", "admin"),
     "audit.view_all": Rule(SITE, "admin"),
+    "webhook.view": Rule("owner", "admin"),
+    "webhook.manage": Rule("owner", "admin"),
     # One's own tokens: no project is asked, so every signed-in person may.
     "token.view": Rule("", "admin"),
     "token.create": Rule("", "admin"),

@@ -12,12 +12,18 @@ from registry.access.actions import ACTIONS, ROLE_RANK, SCOPES, SITE
 from registry.access.principal import ANONYMOUS, SYSTEM, Principal
 
 HERE, ELSEWHERE = 1, 2
-VIEWER = {"model.view", "version.download", "endpoint.view", "endpoint.predict", "job.view", "job.download"}
+VIEWER = {
+    "model.view", "version.download", "endpoint.view", "endpoint.predict", "rollout.view", "experiment.view",
+    "outcome.report", "job.view", "job.download",
+}  # fmt: skip
 SCIENTIST = VIEWER | {
     "model.create", "model.edit", "version.upload", "version.edit", "alias.set", "job.submit", "job.cancel",
 }  # fmt: skip
-OPERATOR = SCIENTIST | {"endpoint.create", "endpoint.edit", "endpoint.deploy", "version.release"}
-OWNER = OPERATOR | {"model.delete", "endpoint.delete", "audit.view"}
+OPERATOR = SCIENTIST | {
+    "endpoint.create", "endpoint.edit", "endpoint.deploy", "version.release", "rollout.operate", "experiment.operate",
+    "replay.run", "capture.view",
+}  # fmt: skip
+OWNER = OPERATOR | {"model.delete", "endpoint.delete", "audit.view", "webhook.view", "webhook.manage"}
 PERMITTED = {"viewer": VIEWER, "data_scientist": SCIENTIST, "operator": OPERATOR, "owner": OWNER}
 OWN = {"token.view", "token.create", "token.revoke"}
 
