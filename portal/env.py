@@ -9,7 +9,7 @@ from typing import Any
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-_SECRETS = ("DATABASE_URL", "REDIS_URL", "PORTAL_SECRET_KEY", "PORTAL_ADMIN_PASSWORD")
+_SECRETS = ("DATABASE_URL", "REDIS_URL", "PORTAL_SECRET_KEY", "PORTAL_ADMIN_PASSWORD", "PORTAL_EMAIL_URL")
 
 
 def read_secret_files(names: tuple[str, ...] = _SECRETS) -> None:

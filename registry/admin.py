@@ -8,7 +8,20 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
-from registry.models import ApiToken, AuditEvent, Membership, ModelAlias, ModelVersion, Project, RegisteredModel, User
+from registry.models import (
+    ApiToken,
+    AuditEvent,
+    Delivery,
+    EmailSubscription,
+    Membership,
+    ModelAlias,
+    ModelVersion,
+    Notification,
+    Project,
+    RegisteredModel,
+    User,
+    Webhook,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -75,3 +88,31 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "action", "actor_name", "object_type", "object_name", "reason")
     search_fields = ("action", "actor_name", "object_name")
     list_filter = ("action",)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "project", "is_active", "created_by", "created_at")
+    list_filter = ("project", "is_active")
+    list_select_related = ("project", "created_by")
+    exclude = ("secret",)
+
+
+@admin.register(EmailSubscription)
+class EmailSubscriptionAdmin(ReadOnlyAdmin):
+    list_display = ("user", "project", "created_at")
+    list_select_related = ("user", "project")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    list_display = ("pk", "event", "subject", "project", "created_at")
+    list_filter = ("event", "project")
+    list_select_related = ("project",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("pk", "notification", "webhook", "user", "state", "tries", "last_status", "created_at")
+    list_filter = ("state",)
+    list_select_related = ("notification", "webhook", "user")

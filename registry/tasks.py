@@ -11,6 +11,7 @@ from portal.lib.heartbeat import Heartbeat
 from registry.artifacts.report import Rejection, Report
 from registry.artifacts.sandbox import validate
 from registry.models import ModelVersion
+from registry.notifications import delivery
 from registry.services import versions
 from registry.services.artifacts import artifact_store, job_store
 from registry.services.doorbell import ring
@@ -52,8 +53,16 @@ def reconcile_versions(**_: Any) -> None:
         ring("registry.tasks.validate_version", version_id, queue="validation")
 
 
+@shared_task(time_limit=90)
+def deliver_notifications(**_: Any) -> None:
+    """Idempotent: a doubled message finds nothing due. What is more than one round holds is rung for again."""
+    if delivery.deliver_due() >= delivery.AT_ONCE:
+        ring("registry.tasks.deliver_notifications")
+
+
 @shared_task(time_limit=300)
 def sweep(**_: Any) -> None:
-    """Removes what broken uploads left behind."""
+    """Removes what broken uploads left behind, and notifications that nobody will ask for any more."""
     for store in (artifact_store(), job_store()):
         store.sweep_incoming(ABANDONED_AFTER_SECONDS)
+    delivery.forget_old()
