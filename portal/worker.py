@@ -8,10 +8,12 @@ it should not. See docs/benchmarks.md.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any, ClassVar
 
+from gunicorn.arbiter import Arbiter
 from uvicorn.config import Config
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
@@ -63,4 +65,4 @@ class DrainingWorker(UvicornWorker):
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:
-            raise SystemExit(1)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import (
 
 from inference.monitoring.histogram import Counts, count_up_to, edge_of, nearest_edge
 from inference.monitoring.outcomes import is_reject
-from inference.monitoring.state import LOADS, QUARANTINES, RESTARTS, Gauges, State
+from inference.monitoring.state import CAPTURED, DISAGREEMENTS, LOADS, QUARANTINES, RESTARTS, Gauges, State
 from inference.monitoring.tally import Served, Tally
 
 _SECONDS = (
@@ -111,8 +111,13 @@ def _cumulative(counts: Counts) -> list[tuple[str, float]]:
 
 
 def _events(state: State) -> Iterator[Metric]:
-    loads = CounterMetricFamily("slipway_session_loads", "Sessions loaded, and those that failed.", labels=["result"])
-    yield _filled(loads, {(event.result,): n for event, n in state.events.items() if event.name == LOADS})
+    for name, what in (
+        (LOADS, "Sessions loaded, and those that failed."),
+        (CAPTURED, "Captured answers, and those that were dropped or could not be written."),
+        (DISAGREEMENTS, "Answers kept in which a shadow disagreed, and those that were dropped."),
+    ):
+        family = CounterMetricFamily(f"slipway_{name}", what, labels=["result"])
+        yield _filled(family, {(event.result,): n for event, n in state.events.items() if event.name == name})
     for name, what in (
         (RESTARTS, "Restarts of versions that run in a process of their own."),
         (QUARANTINES, "Versions locked away because they killed their process."),

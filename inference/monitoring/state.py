@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from inference.monitoring.tally import Served, Tally
 LOADS = "session_loads"
 RESTARTS = "isolated_restarts"
 QUARANTINES = "quarantines"
+CAPTURED = "captured_records"
+DISAGREEMENTS = "disagreements"
 
 
 class Refusal(NamedTuple):
@@ -91,10 +93,3 @@ class State:
 
 def _counted(counter: Mapping[Any, int]) -> list[list[Any]]:
     return [[*key, count] for key, count in counter.items()]
-
-
-def merged(states: Iterable[State]) -> State:
-    whole = State()
-    for state in states:
-        whole.add(state)
-    return whole

@@ -6,47 +6,11 @@ Counts and durations are those of all serving processes together, cumulative; du
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from inference.monitoring.prometheus import current_state
 from inference.monitoring.state import State
 from inference.monitoring.tally import Tally
-
-
-@dataclass(frozen=True)
-class Duration:
-    """How often, and how long in sum, in nanoseconds."""
-
-    count: int
-    ns: int
-
-
-@dataclass(frozen=True)
-class BatchStatistics:
-    """The runs of one size: `batch_size` is in rows."""
-
-    batch_size: int
-    compute_input: Duration
-    compute_infer: Duration
-    compute_output: Duration
-
-
-@dataclass(frozen=True)
-class VersionStatistics:
-    """`inference_count` is rows, `execution_count` runs of the model; `last_inference` in milliseconds since the epoch,
-    0 if there was none. `queue` and the three of `compute` are of good answers only."""
-
-    version: int
-    last_inference: int
-    inference_count: int
-    execution_count: int
-    success: Duration
-    fail: Duration
-    queue: Duration
-    compute_input: Duration
-    compute_infer: Duration
-    compute_output: Duration
-    batches: list[BatchStatistics]
+from inference.protocol.statistics import BatchStatistics, Duration, VersionStatistics
 
 
 def statistics_of(

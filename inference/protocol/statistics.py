@@ -5,57 +5,45 @@ Every duration is `{"count", "ns"}`, cumulative. Nothing is answered from a cach
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 
-class Duration(Protocol):
+@dataclass(frozen=True)
+class Duration:
     """How often, and how long in sum, in nanoseconds."""
 
-    @property
-    def count(self) -> int: ...
-    @property
-    def ns(self) -> int: ...
+    count: int
+    ns: int
 
 
-class BatchFigures(Protocol):
-    """The runs of one size, in rows."""
+@dataclass(frozen=True)
+class BatchStatistics:
+    """The runs of one size: `batch_size` is in rows."""
 
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def compute_input(self) -> Duration: ...
-    @property
-    def compute_infer(self) -> Duration: ...
-    @property
-    def compute_output(self) -> Duration: ...
+    batch_size: int
+    compute_input: Duration
+    compute_infer: Duration
+    compute_output: Duration
 
 
-class VersionFigures(Protocol):
-    """`inference_count` is rows, `execution_count` runs; `last_inference` in milliseconds since the epoch."""
+@dataclass(frozen=True)
+class VersionStatistics:
+    """`inference_count` is rows, `execution_count` runs of the model; `last_inference` in milliseconds since the epoch,
+    0 if there was none. `queue` and the three of `compute` are of good answers only."""
 
-    @property
-    def version(self) -> int: ...
-    @property
-    def last_inference(self) -> int: ...
-    @property
-    def inference_count(self) -> int: ...
-    @property
-    def execution_count(self) -> int: ...
-    @property
-    def success(self) -> Duration: ...
-    @property
-    def fail(self) -> Duration: ...
-    @property
-    def queue(self) -> Duration: ...
-    @property
-    def compute_input(self) -> Duration: ...
-    @property
-    def compute_infer(self) -> Duration: ...
-    @property
-    def compute_output(self) -> Duration: ...
-    @property
-    def batches(self) -> Sequence[BatchFigures]: ...
+    version: int
+    last_inference: int
+    inference_count: int
+    execution_count: int
+    success: Duration
+    fail: Duration
+    queue: Duration
+    compute_input: Duration
+    compute_infer: Duration
+    compute_output: Duration
+    batches: list[BatchStatistics]
 
 
 COMPUTE = ("compute_input", "compute_infer", "compute_output")
@@ -64,7 +52,7 @@ NOTHING = {"count": 0, "ns": 0}
 
 
 def model_stats(
-    figures: Mapping[str, Iterable[VersionFigures]], memory_bytes: Mapping[tuple[str, int], int] | None = None
+    figures: Mapping[str, Iterable[VersionStatistics]], memory_bytes: Mapping[tuple[str, int], int] | None = None
 ) -> dict[str, Any]:
     """`figures` are by the endpoint's name; `memory_bytes`, by name and version, is what a session takes, if known."""
     known = memory_bytes or {}
@@ -77,7 +65,7 @@ def model_stats(
     }
 
 
-def _version(name: str, figures: VersionFigures, memory_bytes: int | None) -> dict[str, Any]:
+def _version(name: str, figures: VersionStatistics, memory_bytes: int | None) -> dict[str, Any]:
     return {
         "name": name,
         "version": str(figures.version),

@@ -9,12 +9,23 @@ from hashlib import sha256
 from random import random
 
 N_BUCKETS = 10_000
+_SIGN, _RANGE = 2**63, 2**64
+
+
+def hash_of(salt: str, key: str) -> int:
+    """The first 64 bits of the SHA-256 of salt and key, 0 to 2**64 - 1."""
+    digest = sha256(f"{salt}:{key}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")
 
 
 def bucket_of(salt: str, key: str) -> int:
     """The bucket, 0 to 9 999, of a routing key under the salt of a split, rollout or experiment."""
-    digest = sha256(f"{salt}:{key}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") % N_BUCKETS
+    return hash_of(salt, key) % N_BUCKETS
+
+
+def unit_of(hashed: int) -> int:
+    """The same 64 bits as a signed number, as PostgreSQL keeps them: how evidence names a key without knowing it."""
+    return hashed - _RANGE if hashed >= _SIGN else hashed
 
 
 def random_bucket() -> int:

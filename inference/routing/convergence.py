@@ -14,11 +14,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
 from inference.models import RoutingState, ServingProcess
+from portal.lib.hints import hint
 
 CHANNEL = "slipway_routing"
 FIRST_PAUSE_SECONDS = 0.002
@@ -50,8 +50,7 @@ def bump_sequence() -> int:
     """The number of this change. Holds the row's lock until the transaction ends: commit order is sequence order."""
     RoutingState.objects.get_or_create(pk=1)
     RoutingState.objects.filter(pk=1).update(sequence=F("sequence") + 1)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+    hint(CHANNEL)
     return RoutingState.objects.values_list("sequence", flat=True).get(pk=1)
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
+from django.utils import timezone
 
 from inference.models import Endpoint, Quarantine, RoutingState, TrafficShare, WarmRequest
+from inference.routing.assignment import Assignment, Rule, compile_assignment, compile_rules
 from inference.routing.split import CompiledSplit, from_json
 from registry.artifacts.signature import Signature
 from registry.models import ModelAlias, ModelVersion, VersionStatus
@@ -47,6 +49,11 @@ class Route:
     """One endpoint. `split` is None until something was promoted; `targets` maps variant keys to versions.
 
     `deadline` and `batch_delay` are in seconds; `batch_size` None leaves it to each version's own.
+
+    `salt` is the one that counts for the live split; `assignment` None is the usual way, the header X-Routing-Key.
+    `split_id` and `revision` are 0 where nothing is live. `mirror_bp` of 10 000 answers are repeated by `shadow`,
+    `capture_bp` are kept, of `capture_bytes` at most. `kept` stay loaded without any traffic, until `kept_until`, in
+    seconds since the epoch.
     """
 
     endpoint_id: int
@@ -62,6 +69,36 @@ class Route:
     batch_size: int | None = None
     batch_delay: float = 0.0
     unloaded: bool = False
+    assignment: Assignment | None = None
+    rules: tuple[Rule, ...] = ()
+    split_id: int = 0
+    revision: int = 0
+    rollout_id: int | None = None
+    experiment_id: int | None = None
+    shadow: VersionRef | None = None
+    mirror_bp: int = 0
+    capture_bp: int = 0
+    capture_bytes: int = 0
+    kept: tuple[VersionRef, ...] = ()
+    kept_until: float = 0.0
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its answers are evidence."""
+        return self.rollout_id is not None or self.experiment_id is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anything has to be done after an answer."""
+        return self.is_counted or self.shadow is not None or self.capture_bp > 0
+
+    def versions(self, now: float) -> list[VersionRef]:
+        """All that should be loaded: to answer by this route, and to go back to the one before. `now` is in seconds
+        since the epoch."""
+        found = [target.version for target in self.targets.values()]
+        if self.shadow is not None:
+            found.append(self.shadow)
+        return [*found, *self.kept] if self.kept_until > now else found
 
 
 class Changes(NamedTuple):
@@ -123,7 +160,7 @@ def read_changes(since: int) -> Changes:
     shares = TrafficShare.objects.select_related("variant__version")
     changed = (
         Endpoint.objects.filter(changed_sequence__gt=since)
-        .select_related("model", "live_split")
+        .select_related("model", "live_split__shadow_version", "warm_version")
         .prefetch_related(Prefetch("live_split__shares", queryset=shares))
     )
     quarantined = quarantined_versions()
@@ -139,26 +176,53 @@ def read_changes(since: int) -> Changes:
 
 
 def _route(endpoint: Endpoint, quarantined: Container[int]) -> Route:
-    split = endpoint.live_split
-    shares = split.shares.all() if split else []
     return Route(
         endpoint.pk,
         endpoint.slug,
         endpoint.project_id,
         endpoint.model_id,
         endpoint.model.name,
-        endpoint.salt,
-        endpoint.epoch,
-        CompiledSplit(from_json(split.table)) if split else None,
-        {
-            share.variant.key: Target(share.variant.key, version_ref(share.variant.version, quarantined))
-            for share in shares
-        },
+        epoch=endpoint.epoch,
         deadline=endpoint.deadline_ms / 1000,
         batch_size=endpoint.batch_size,
         batch_delay=endpoint.batch_delay_us / 1e6,
         unloaded=endpoint.unloaded_at is not None,
+        capture_bp=endpoint.capture_bp,
+        capture_bytes=endpoint.capture_bytes,
+        **_of_split(endpoint, quarantined),
+        **_kept(endpoint, quarantined),
     )
+
+
+def _of_split(endpoint: Endpoint, quarantined: Container[int]) -> dict[str, Any]:
+    split = endpoint.live_split
+    if split is None:
+        return {"salt": endpoint.salt, "split": None, "targets": {}}
+    shadow = split.shadow_version
+    targets = {
+        share.variant.key: Target(share.variant.key, version_ref(share.variant.version, quarantined))
+        for share in split.shares.all()
+    }
+    return {
+        "salt": split.salt or endpoint.salt,
+        "split": CompiledSplit(from_json(split.table)),
+        "targets": targets,
+        "assignment": compile_assignment(split.assignment),
+        "rules": compile_rules(split.rules, targets),
+        "split_id": split.pk,
+        "revision": split.revision,
+        "rollout_id": split.rollout_id,
+        "experiment_id": split.experiment_id,
+        "shadow": None if shadow is None or shadow.pk in quarantined else version_ref(shadow),
+        "mirror_bp": split.mirror_bp,
+    }
+
+
+def _kept(endpoint: Endpoint, quarantined: Container[int]) -> dict[str, Any]:
+    version, until = endpoint.warm_version, endpoint.warm_until
+    if version is None or until is None or until <= timezone.now() or version.pk in quarantined:
+        return {}
+    return {"kept": (version_ref(version),), "kept_until": until.timestamp()}
 
 
 def read_versions(keys: Iterable[VersionKey]) -> dict[VersionKey, VersionRef]:

@@ -65,6 +65,7 @@ class State(Enum):
 class Job:
     """`owner` shares its time with the other owners; `cost` is the seconds that the run is expected to take.
 
+    `apart` is the digest of a version that runs in a process of its own, and so gets a thread of its own too.
     `on_end` is called once, on the worker's thread; `result` or `error` is set by then. A job that was dropped ends
     without it.
     """
@@ -77,6 +78,7 @@ class Job:
     priority: int = DEFAULT_PRIORITY
     plan: BatchPlan = ALONE
     n_bytes: int = 0
+    apart: str | None = None
     state: State = State.WAITING
     waiting_since: float = 0.0
     started: float = 0.0

@@ -23,13 +23,14 @@ class Scheduler:
         self._own: dict[str, Executor] = {}
         self._lock = threading.Lock()
 
-    def executor(self, isolated_digest: str | None = None) -> Executor:
-        if isolated_digest is None:
+    def executor(self, apart: str | None = None) -> Executor:
+        """The one that all share, or that of the isolated version with this digest."""
+        if apart is None:
             return self._shared
-        own = self._own.get(isolated_digest)
+        own = self._own.get(apart)
         if own is None:
             with self._lock:
-                own = self._own.setdefault(isolated_digest, Executor("isolated", 1, self._longest_wait))
+                own = self._own.setdefault(apart, Executor("isolated", 1, self._longest_wait))
         return own
 
     def forget_all_but(self, digests: Iterable[str]) -> None:
@@ -40,8 +41,8 @@ class Scheduler:
         for executor in gone:
             executor.close()
 
-    def submit(self, job: Job, isolated_digest: str | None = None) -> Executor:
-        executor = self.executor(isolated_digest)
+    def submit(self, job: Job) -> Executor:
+        executor = self.executor(job.apart)
         executor.submit(job)
         return executor
 

@@ -57,11 +57,6 @@ def too_late(waiting: bool = False) -> DeadlineExceeded:
     return DeadlineExceeded("The prediction was not done in time: send fewer rows at once, or allow it more time.")
 
 
-def isolated_digest(job: Job) -> str | None:
-    version = job.work.chosen.version  # type: ignore[attr-defined]
-    return version.sha256 if version.isolated else None
-
-
 class InThreads:
     """For the event loop of one process."""
 
@@ -91,7 +86,7 @@ class InThreads:
             loop.call_soon_threadsafe(_resolve, done, job)
 
         job = make_job(on_end)
-        executor = process_scheduler().submit(job, isolated_digest(job))
+        executor = process_scheduler().submit(job)
         timer = loop.call_later(job.deadline - time.monotonic(), _expire, done, job)
         try:
             return await done
@@ -127,7 +122,7 @@ class InPlace:
     async def compute(self, make_job: Callable[[Callable[[Job], None]], Job]) -> Any:
         ended = threading.Event()
         job = make_job(lambda _job: ended.set())
-        executor = process_scheduler().submit(job, isolated_digest(job))
+        executor = process_scheduler().submit(job)
         if not ended.wait(max(0.0, job.deadline - time.monotonic())):
             raise too_late(executor.drop(job))
         if job.error is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,26 +17,50 @@ from inference.protocol.v2 import InferRequest
 from inference.routing.snapshot import Route, VersionRef
 from inference.runtime.surface import Session
 from inference.scheduling.job import Timing
-from inference.serving.codecs import Codec, Headers
+from inference.serving.codecs import JSON, Codec, Headers
+from inference.serving.outputs import all_finite, promised
 from registry.artifacts.signature import TensorSpec
 
 # A smaller answer fits into one packet anyway.
 COMPRESS_FROM_BYTES = 1024
+# The first answer of an arm in this process is held against the signature, and then one of so many.
+LOOK_EVERY = 16
+# The ways in which the split itself decided.
+SAMPLED = frozenset({"key", "random", "only"})
+NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
 class Chosen:
-    """Which version answers, and why: `pinned`, `key` (the caller's), `random`, or `only` where one arm has all.
+    """Which version answers, and why: `pinned`, `rule`, `key`, `random`, or `only` where one arm has all.
+
+    `is_evidence`: the answer counts for the rollout or experiment that runs. What a rule or the caller chose does not,
+    as it is no sample of the traffic. `is_watched`: something is to be done after the answer (`aftermath.py`).
 
     Made once for all requests that go the same way (`chosen_for`).
     """
 
-    __slots__ = ("headers", "reason", "route", "served", "variant", "version")
+    __slots__ = (
+        "headers",
+        "is_evidence",
+        "is_watched",
+        "n_judged",
+        "promised",
+        "reason",
+        "route",
+        "served",
+        "variant",
+        "version",
+    )
 
     def __init__(self, route: Route, variant: str, version: VersionRef, reason: str) -> None:
         self.route = route
         self.variant = variant
         self.version = version
         self.reason = reason
+        self.is_evidence = route.is_counted and reason in SAMPLED
+        self.is_watched = route.is_watched
+        self.promised = promised(version.signature.outputs) if self.is_evidence else {}
+        self.n_judged = 0
         self.served = Served(route.endpoint_id, route.slug, version.id, version.number, variant)
         self.headers: Headers = [
             (b"x-model-version", b"%d" % version.number),
@@ -44,6 +68,8 @@ class Chosen:
             (b"x-split-epoch", b"%d" % route.epoch),
             (b"x-route-reason", reason.encode()),
         ]
+        if route.revision:
+            self.headers.append((b"x-split-revision", b"%d" % route.revision))
 
 
 @lru_cache(4096)
@@ -55,11 +81,13 @@ def chosen_for(route: Route, variant: str, version: VersionRef, reason: str) -> 
 class InferCall:
     """The URL's parts, what the headers say, and the body as it came.
 
-    `version` is a number or an alias; `header_length` belongs to V2's binary tensors; `encoding` is the body's
-    Content-Encoding and `accepts` the one chosen for the answer. `arrived` is in `time.monotonic()`.
+    `version` is a number or an alias; `headers` are all that came, by reference, with names in lower case.
+    `header_length` belongs to V2's binary tensors; `encoding` is the body's Content-Encoding and `accepts` the one
+    chosen for the answer. `arrived` is in `time.monotonic()`.
 
     The rest is found out on the way: `chosen` as soon as the version is known, so that its failures count for it too;
-    `stale_seconds` where the routing could not be asked for anew; `session` where it had to be loaded first.
+    `stale_seconds` where the routing could not be asked for anew; `session` where it had to be loaded first. `unit` is
+    the hash of the key that decided, None where none did; `field_key` is the key in the body, once `field_read`.
     """
 
     codec: Codec
@@ -67,7 +95,7 @@ class InferCall:
     version: str | None
     body: bytes
     token: str | None
-    routing_key: str | None = None
+    headers: Mapping[bytes, bytes] = field(default_factory=lambda: NO_HEADERS)
     header_length: int | None = None
     encoding: str = ""
     accepts: str | None = None
@@ -76,10 +104,16 @@ class InferCall:
     counted: bool = False
     stale_seconds: int | None = None
     session: Session | None = None
+    unit: int | None = None
+    field_key: str | None = None
+    field_read: bool = False
 
 
 class Answered(NamedTuple):
-    """`timing` is the model's part; the seconds beside it are what reading the body and making one took."""
+    """`timing` is the model's part; the seconds beside it are what reading the body and making one took.
+
+    `work` is only there where something is to be done after the answer.
+    """
 
     body: bytes
     headers: Headers
@@ -87,12 +121,33 @@ class Answered(NamedTuple):
     timing: Timing
     decode_seconds: float
     encode_seconds: float
+    work: Prediction | None = None
 
 
 class Prediction:
-    """The work for one call, in steps that may run on different threads. See `inference/scheduling/job.py`."""
+    """The work for one call, in steps that may run on different threads. See `inference/scheduling/job.py`.
 
-    __slots__ = ("call", "chosen", "deadline", "decode_seconds", "digest", "n_rows", "request", "session")
+    Of a watched route `finish` leaves the outputs in `arrays`, in the order of `request.outputs` or the signature's. If
+    the answer is evidence it also says whether all numbers are finite (`is_finite`) and as the signature has them
+    (`fits`).
+    """
+
+    __slots__ = (
+        "arrays",
+        "call",
+        "chosen",
+        "deadline",
+        "decode_seconds",
+        "digest",
+        "fits",
+        "is_finite",
+        "n_rows",
+        "request",
+        "session",
+    )
+    arrays: Sequence[np.ndarray]
+    fits: bool
+    is_finite: bool
 
     def __init__(self, call: InferCall, chosen: Chosen, session: Session) -> None:
         self.call = call
@@ -131,13 +186,29 @@ class Prediction:
         begin = time.perf_counter()
         request, version = self.request, self.chosen.version
         assert request is not None
-        body, headers = self.call.codec.encode(
-            self.chosen.route.slug, version.number, request, _specs(version.signature.outputs, request), arrays
-        )
+        specs = _specs(version.signature.outputs, request)
+        body, headers = self.call.codec.encode(self.chosen.route.slug, version.number, request, specs, arrays)
+        if self.chosen.is_watched:
+            self.arrays = arrays
+            if self.chosen.is_evidence:
+                self._judge(specs, arrays, body, headers)
         if self.call.accepts and len(body) >= COMPRESS_FROM_BYTES:
             body = compression.deflate(body, self.call.accepts)
             headers = [*headers, (b"content-encoding", self.call.accepts.encode()), (b"vary", b"accept-encoding")]
-        return Answered(body, headers, self.n_rows, timing, self.decode_seconds, time.perf_counter() - begin)
+        work = self if self.chosen.is_watched else None
+        return Answered(body, headers, self.n_rows, timing, self.decode_seconds, time.perf_counter() - begin, work)
+
+    def _judge(self, specs: Sequence[TensorSpec], arrays: Sequence[np.ndarray], body: bytes, headers: Headers) -> None:
+        """Done here and not after the answer, as this may be a thread."""
+        # JSON has `null` for what is no number, and bytes are searched much faster than numbers.
+        plain = headers is JSON and self.request is not None and not self.request.forms
+        self.is_finite = (plain and b"null" not in body) or all_finite(arrays)
+        chosen = self.chosen
+        chosen.n_judged += 1
+        # Looking at every array costs more than all the rest; a model that breaks its signature does it again.
+        self.fits = chosen.n_judged % LOOK_EVERY != 1 or all(
+            chosen.promised[spec.name].holds(array) for spec, array in zip(specs, arrays, strict=False)
+        )
 
 
 def n_rows(inputs: dict[str, np.ndarray]) -> int:

@@ -2,7 +2,8 @@
 
 Nothing on it leaves the process: callers, routes and sessions come from memory (`follower.py`), in one go and without
 waiting (`prepare`). Only what this process has never seen, such as a token, a pinned version or a session that was
-evicted, is `Missing`: it is fetched off the event loop, and the call is prepared again.
+evicted, is `Missing`: it is fetched off the event loop, and the call is prepared again. How a request finds its variant
+is written in `inference/routing/assignment.py`.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from inference.routing.buckets import bucket_of, random_bucket
+from inference.routing.assignment import Assignment, first_match, key_from_bytes
+from inference.routing.buckets import N_BUCKETS, hash_of, random_bucket, unit_of
 from inference.routing.snapshot import Route, VersionRef
 from inference.scheduling.job import DEFAULT_PRIORITY, BatchPlan, Job, Timing
 from inference.serving.blocking import Waiting, too_late
 from inference.serving.callers import Caller
 from inference.serving.calls import Answered, Chosen, InferCall, Prediction, chosen_for
+from inference.serving.fields import is_quick, read_field
 from inference.serving.follower import Follower, follower
 from inference.serving.light import is_light, note_run
-from inference.serving.missing import FreshRouting, Missing, PinnedVersion, SessionOf, UnknownCaller
+from inference.serving.missing import FieldKey, FreshRouting, Missing, PinnedVersion, SessionOf, UnknownCaller
 from inference.serving.schedule import rate_limits
 from inference.serving.sessions import session_pool
 from portal.lib.errors import NotAllowed, NotAuthenticated, NotFound, Unavailable
-from registry.access.actions import ACTIONS, ROLE_RANK
+from registry.access import policy
 from registry.access.principal import Principal
 
-PREDICT = ACTIONS["endpoint.predict"]
+PREDICT = "endpoint.predict"
 
 
 async def infer(call: InferCall, waiting: Waiting) -> Answered:
@@ -59,7 +62,7 @@ def prepare(call: InferCall) -> Prediction:
     if route.unloaded:
         raise _unloaded(route)
     if call.version is None:
-        call.chosen = chosen = _choose(route, call.routing_key)
+        call.chosen = chosen = _choose(route, call, caller)
     else:
         call.chosen = chosen = chosen_for(route, "", _pinned(serving, route, call.version), "pinned")
     version = chosen.version
@@ -97,6 +100,7 @@ def job_maker(work: Prediction) -> Callable[[Callable[[Job], None]], Job]:
             priority=(work.request.priority if work.request else 0) or DEFAULT_PRIORITY,
             plan=BatchPlan(size, route.batch_delay),
             n_bytes=len(work.call.body),
+            apart=version.sha256 if version.isolated else None,
         )
 
     return make
@@ -120,33 +124,54 @@ def _grant(serving: Follower, caller: Caller, slug: str) -> Route:
 def find_route(serving: Follower, principal: Principal, slug: str) -> Route:
     route = serving.routes.get(slug)
     hidden = principal.endpoints is not None and slug not in principal.endpoints
-    if route is None or hidden or not (principal.is_superuser or route.project_id in principal.roles):
+    if route is None or hidden or not policy.can_see_project(principal, route.project_id):
         raise NotFound(f"There is no endpoint “{slug[:64]}”.", code="endpoint_not_found")
-    if principal.scopes is not None and PREDICT.scope not in principal.scopes:
-        raise NotAllowed(
-            "This token lacks the scope “predict”.", code="missing_scope", details={"scope": PREDICT.scope}
-        )
-    if not principal.is_superuser and ROLE_RANK[principal.roles[route.project_id]] < ROLE_RANK[PREDICT.role]:
+    if not policy.has_scope(principal, PREDICT):
+        raise NotAllowed("This token lacks the scope “predict”.", code="missing_scope", details={"scope": "predict"})
+    if not policy.can(principal, PREDICT, route.project_id):
         raise NotAllowed("Your role in this project does not permit predictions.")
     return route
 
 
-def _choose(route: Route, routing_key: str | None) -> Chosen:
+def _choose(route: Route, call: InferCall, caller: Caller) -> Chosen:
     if route.split is None:
         raise Unavailable(
             f"Nothing is served at “{route.slug}” yet: promote a version to it.",
             code="nothing_promoted",
             retry_after=10,
         )
+    if route.rules:
+        variant = first_match(route.rules, call.headers, caller.principal.token_prefix)
+        if variant is not None:
+            return chosen_for(route, variant, route.targets[variant].version, "rule")
     if len(route.targets) == 1:
         ((variant, target),) = route.targets.items()
         return chosen_for(route, variant, target.version, "only")
-    if routing_key:
-        bucket, reason = bucket_of(route.salt, routing_key), "key"
+    if route.assignment is None:
+        key = key_from_bytes(call.headers.get(b"x-routing-key"))
+    else:
+        key = _key(route.assignment, call, caller)
+    if key:
+        hashed = hash_of(route.salt, key)
+        call.unit, bucket, reason = unit_of(hashed), hashed % N_BUCKETS, "key"
     else:
         bucket, reason = random_bucket(), "random"
     variant = route.split.variant_of(bucket)
     return chosen_for(route, variant, route.targets[variant].version, reason)
+
+
+def _key(assignment: Assignment, call: InferCall, caller: Caller) -> str | None:
+    if assignment.by == "header":
+        return key_from_bytes(call.headers.get(assignment.header))
+    if assignment.by == "token":
+        return caller.principal.token_prefix
+    if assignment.by == "field":
+        if not call.field_read:
+            if not is_quick(call):
+                raise FieldKey(assignment.name)
+            read_field(call, assignment.name)
+        return call.field_key
+    return None
 
 
 def _pinned(serving: Follower, route: Route, wanted: str) -> VersionRef:

@@ -8,7 +8,6 @@ load happens beside the loop, which keeps the lease meanwhile and does not ackno
 from __future__ import annotations
 
 import os
-import selectors
 import socket
 import threading
 import time
@@ -40,6 +39,7 @@ from inference.serving.memory import resident_bytes
 from inference.serving.schedule import rate_limits
 from inference.serving.sessions import described, load_version, session_pool
 from portal.lib.errors import PortalError
+from portal.lib.hints import listen, wait_for_hint
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.5
@@ -81,6 +81,8 @@ class Follower:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self._warm: dict[str, float] = {}
+        self._locked_away: set[str] = set()
+        self._keep_again_at = float("inf")
         self._loads: dict[str, Future[None]] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
@@ -122,11 +124,11 @@ class Follower:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._listen()
+                listen(CHANNEL)
                 routine = True
                 while not self._stop.is_set():
                     self._tick(routine)
-                    hinted = self._wait_for_hint()
+                    hinted = wait_for_hint(0 if self._loads else TICK_SECONDS)
                     routine = not hinted or time.monotonic() - self._refreshed_at > REFRESH_SECONDS
             except (DatabaseError, InterfaceError, OSError) as error:
                 self._lost(error)
@@ -137,28 +139,14 @@ class Follower:
                 self._stop.wait(TICK_SECONDS)
         self._leave()
 
-    def _listen(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-
-    def _wait_for_hint(self) -> bool:
-        # The driver's own errors would not be recognised in `_run`.
-        with connection.wrap_database_errors:
-            raw = connection.connection
-            with selectors.DefaultSelector() as selector:
-                selector.register(raw, selectors.EVENT_READ)
-                selector.select(0 if self._loads else TICK_SECONDS)
-            raw.poll()
-            hinted = bool(raw.notifies)
-            raw.notifies.clear()
-            return hinted
-
     def _tick(self, routine: bool = True) -> None:
         """A hint is acknowledged without the routine look-ups, where these were made a moment ago."""
         self._asking_since = asked_at = time.monotonic()
         changes = read_changes(self.sequence) if current_sequence() != self.sequence else None
         if changes and self._loaded(_versions(changes)):
             self._take(changes)
+        elif time.monotonic() > self._keep_again_at:
+            self._keep(self.routes)
         if routine:
             self._refresh_pinned()
             self.callers.refresh()
@@ -194,17 +182,22 @@ class Follower:
     def _take(self, changes: Changes) -> None:
         routes = {slug: route for slug, route in self.routes.items() if slug not in changes.removed}
         routes.update((route.slug, route) for route in changes.routes)
-        self._keep(routes, changes)
+        self._warm.update({version.sha256: time.monotonic() + 60 for version in changes.warm})
+        self._locked_away = changes.locked_away
+        self._keep(routes)
+        session_pool().drop(changes.locked_away)
         self.routes, self.sequence = routes, changes.sequence
 
-    def _keep(self, routes: dict[str, Route], changes: Changes) -> None:
-        """What is live stays; so does, for a minute, what somebody is about to make live."""
-        now = time.monotonic()
+    def _keep(self, routes: dict[str, Route]) -> None:
+        """What is live stays; so does, for a minute, what somebody is about to make live, and for as long as its
+        endpoint says what was live before."""
+        now, ends = time.monotonic(), time.time()
         self._warm = {digest: until for digest, until in self._warm.items() if until > now}
-        self._warm.update({version.sha256: now + 60 for version in changes.warm})
-        live = {target.version.sha256 for route in routes.values() for target in route.targets.values()}
-        session_pool().keep((live | set(self._warm)) - changes.locked_away)
-        session_pool().drop(changes.locked_away)
+        live = {version.sha256 for route in routes.values() for version in route.versions(ends)}
+        session_pool().keep((live | set(self._warm)) - self._locked_away)
+        waits = [until - now for until in self._warm.values()]
+        waits += [route.kept_until - ends for route in routes.values() if route.kept_until > ends]
+        self._keep_again_at = now + min(waits, default=float("inf"))
 
     def _refresh_pinned(self) -> None:
         """Aliases move, and versions are archived: what callers named is looked up again all the time."""
@@ -254,7 +247,7 @@ class Follower:
 
 
 def _versions(changes: Changes) -> list[VersionRef]:
-    return [*changes.warm, *(target.version for route in changes.routes for target in route.targets.values())]
+    return [*changes.warm, *(version for route in changes.routes for version in route.versions(time.time()))]
 
 
 _follower: Follower | None = None
@@ -271,6 +264,11 @@ def follower() -> Follower:
                 made.start()
                 _follower = made
     return _follower
+
+
+def known_routes() -> dict[str, Route]:
+    """What this process serves, without beginning to follow where it does not yet."""
+    return _follower.routes if _follower is not None else {}
 
 
 def stop_follower() -> None:

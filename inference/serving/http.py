@@ -9,6 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from inference.protocol import compression, v2
+from inference.serving.aftermath import after
 from inference.serving.blocking import CallerGone, Waiting
 from inference.serving.calls import Chosen, InferCall
 from inference.serving.codecs import JSON, V2, Headers
@@ -20,7 +21,6 @@ from portal.lib.errors import PortalError, UnsupportedMedia
 log = structlog.get_logger(__name__)
 # The last is what curl and urllib say when they are told nothing: as good as no Content-Type at all.
 JSON_TYPES = (b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
-MAX_ROUTING_KEY = 1024
 
 
 class Answer(NamedTuple):
@@ -42,7 +42,7 @@ def call_from(path: PredictionPath, headers: Mapping[bytes, bytes], body: bytes)
         path.version,
         body,
         bearer_token(headers.get(b"authorization", b"")),
-        routing_key(headers.get(b"x-routing-key")),
+        headers,
     )
     length = headers.get(b"inference-header-content-length")
     if length is not None and path.codec is V2:
@@ -62,11 +62,6 @@ def _check_type(value: bytes) -> None:
     charset = rest.rpartition(b"charset=")[2].strip(b' "') if b"charset=" in rest else b"utf-8"
     if kind.strip() not in JSON_TYPES or charset not in (b"utf-8", b"utf8"):
         raise UnsupportedMedia("Send the body as application/json in UTF-8.")
-
-
-def routing_key(value: bytes | None) -> str | None:
-    """As UTF-8, in which the documented formula has it."""
-    return value[:MAX_ROUTING_KEY].decode("utf-8", "replace") if value else None
 
 
 def bearer_token(header: bytes) -> str | None:
@@ -89,12 +84,18 @@ async def answer_infer(call: InferCall, request_id: str, waiting: Waiting) -> An
     else:
         chosen = call.chosen
         assert chosen is not None
-        count_answered(chosen, answered, time.perf_counter() - begin)
+        seconds = time.perf_counter() - begin
+        count_answered(chosen, answered, seconds)
+        if chosen.is_watched:
+            after(call, answered.work, 200, "", seconds, request_id)
         headers = [*answered.headers, *chosen.headers, (b"x-request-id", request_id.encode())]
         if call.stale_seconds:
             headers.append((b"x-split-age", b"%d" % call.stale_seconds))
         return Answer(200, headers, answered.body)
-    count_failed(call, failure, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    count_failed(call, failure, seconds)
+    if call.chosen is not None and call.chosen.is_watched:
+        after(call, None, failure.status, failure.code, seconds, request_id)
     return error_answer(failure, request_id, call.chosen)
 
 

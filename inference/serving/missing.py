@@ -10,6 +10,7 @@ from django.conf import settings
 from inference.routing.snapshot import Route, VersionRef, read_version
 from inference.serving.blocking import Waiting
 from inference.serving.calls import InferCall
+from inference.serving.fields import read_field
 from inference.serving.follower import Follower
 from portal.lib.errors import NotAuthenticated, NotFound, Unavailable
 
@@ -72,3 +73,13 @@ class SessionOf(Missing):
 
     async def fetch(self, call: InferCall, waiting: Waiting) -> None:
         call.session = await waiting.load(self._version)
+
+
+class FieldKey(Missing):
+    """The key stands in a body that is large or compressed: too slow to read for the event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def fetch(self, call: InferCall, waiting: Waiting) -> None:
+        await waiting.ask(read_field, call, self._name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from inference.monitoring.evidence import EVIDENCE
 from inference.monitoring.observe import count
 from inference.monitoring.state import LOADS
 from inference.routing.snapshot import VersionRef
@@ -38,6 +39,7 @@ def _load(sha256: str) -> Session:
         count(LOADS, error.code)
         raise
     count(LOADS)
+    EVIDENCE.note_load(sha256)
     return session
 
 
