@@ -12,6 +12,8 @@ from inference.serving.crashes import CrashWatch
 from inference.serving.follower import follower, stop_follower
 from inference.serving.lane import PredictionLane
 from inference.serving.memory import recycle_if_grown
+from inference.serving.mirror import MIRROR
+from inference.serving.records import RECORDS
 from inference.serving.schedule import process_scheduler
 from inference.serving.sessions import session_pool
 
@@ -29,13 +31,15 @@ class ServingUnit:
         """Blocks until what is live is loaded, `seconds` at most: without PostgreSQL it starts too, and says 503."""
         self._crashes.begin()
         follower().wait_fresh_once(seconds)
-        self._flusher = Flusher(self.gauges)
+        self._flusher = Flusher(self.gauges, process=follower().id)
         self._flusher.start()
         threading.Thread(target=self._keep_house, name="housekeeping", daemon=True).start()
 
     def stop(self) -> None:
         self._ended.set()
         stop_follower()
+        MIRROR.stop()
+        RECORDS.stop()
         if self._flusher is not None:
             self._flusher.stop()
         process_scheduler().close()

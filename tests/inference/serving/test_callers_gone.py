@@ -31,7 +31,7 @@ class OneThread:
         while self._executor.n_waiting():
             time.sleep(0.001)
 
-    def submit(self, made: Job, isolated_digest: str | None = None) -> Executor:
+    def submit(self, made: Job) -> Executor:
         self._executor.submit(made)
         return self._executor
 
@@ -52,7 +52,6 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneThread]:
     made = OneThread()
     for module in (blocking, schedule):
         monkeypatch.setattr(module, "process_scheduler", lambda: made)
-    monkeypatch.setattr(blocking, "isolated_digest", lambda _job: None)
     yield made
     made.close()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from inference.endpoints.services import delete_endpoint
 from inference.endpoints.switching import promote
-from inference.models import Endpoint, RoutingState, ServingProcess, WarmRequest
+from inference.models import Endpoint, Quarantine, RoutingState, ServingProcess, WarmRequest
 from inference.routing.convergence import bump_sequence
 from inference.routing.snapshot import read_version, read_versions, version_ref
 from inference.serving.follower import Follower
@@ -20,6 +22,7 @@ from registry.access.principal import SYSTEM
 from registry.models import VersionStatus
 from registry.services.artifacts import artifact_store
 from tests import factories
+from tests.inference.serving.watched import start_rollout
 
 Follow = Callable[[], Follower]
 
@@ -58,6 +61,40 @@ def test_tick__switch__new_route_object_and_the_others_untouched(serving: Follow
     assert after["one"].targets["stable"].version.number == 2
     assert after["one"].epoch == 2
     assert after["two"] is before["two"]
+
+
+def test_tick__shadow_and_the_version_before__loaded_and_kept_without_traffic(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", n_versions=4)
+    shadow, before = (factories.version_of(endpoint, number) for number in (3, 4))
+    session_pool().drop([shadow.sha256, before.sha256])
+    Endpoint.objects.filter(pk=endpoint.pk).update(warm_version=before, warm_until=timezone.now() + timedelta(hours=1))
+    start_rollout(endpoint, shadow_version=shadow, mirror_bp=1)
+    (route,) = serving().routes.values()
+    assert [version.number for version in route.versions(time.time())] == [1, 2, 3, 4]
+    assert {shadow.sha256, before.sha256} <= session_pool()._kept
+    assert session_pool().get(shadow.sha256) is not None
+    assert session_pool().get(before.sha256) is not None
+
+
+def test_tick__version_before_has_been_kept_for_long_enough__let_go_without_any_change(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", n_versions=2)
+    before = factories.version_of(endpoint, 2)
+    until_when = timezone.now() + timedelta(seconds=1)
+    Endpoint.objects.filter(pk=endpoint.pk).update(warm_version=before, warm_until=until_when)
+    serving()
+    assert before.sha256 in session_pool()._kept
+    time.sleep(max(0.0, (until_when - timezone.now()).total_seconds()) + 0.01)
+    serving()
+    assert before.sha256 not in session_pool()._kept
+
+
+def test_tick__kept_version_is_quarantined__not_loaded(serving: Follow) -> None:
+    endpoint = factories.make_endpoint("one", n_versions=2)
+    before = factories.version_of(endpoint, 2)
+    Endpoint.objects.filter(pk=endpoint.pk).update(warm_version=before, warm_until=timezone.now() + timedelta(hours=1))
+    Quarantine.objects.create(version=before, reason="x", created_at=timezone.now())
+    (route,) = serving().routes.values()
+    assert [version.number for version in route.versions(time.time())] == [1]
 
 
 def test_tick__endpoint_deleted__gone(serving: Follow) -> None:
