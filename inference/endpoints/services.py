@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.endpoints.switching import check_idle
 from inference.endpoints.warming import load_everywhere
 from inference.models import Endpoint
 from inference.routing.convergence import bump_sequence, wait_until_taken
@@ -21,7 +22,19 @@ from registry.services import audit
 from registry.services.catalog import check_text
 
 # Each with the least and the most that it may be.
-LIMITS = {"deadline_ms": (1, 600_000), "batch_size": (1, 1024), "batch_delay_us": (0, 1_000_000)}
+LIMITS = {
+    "deadline_ms": (1, 600_000),
+    "batch_size": (1, 1024),
+    "batch_delay_us": (0, 1_000_000),
+    "capture_bp": (0, 10_000),
+    "capture_bytes": (256, 1_048_576),
+    "slo_p99_ms": (1, 600_000),
+    "slo_error_bp": (1, 10_000),
+}
+# None leaves these open: to what was measured, or without an objective.
+OPTIONAL = ("batch_size", "slo_p99_ms", "slo_error_bp")
+# Not for the processes that serve: a change of these alone moves nothing there.
+SWITCHES = ("replay_required",)
 
 
 def create_endpoint(principal: Principal, model: RegisteredModel, slug: str, *, description: str = "") -> Endpoint:
@@ -55,9 +68,11 @@ def _check_slug(slug: str) -> None:
 
 
 def edit_endpoint(principal: Principal, endpoint: Endpoint, changes: dict[str, Any]) -> Endpoint:
-    """`changes` may hold `description` and what `LIMITS` names; the latter holds everywhere when this returns."""
+    """`changes` may hold `description`, the `SWITCHES` and what `LIMITS` names; the latter holds everywhere when this
+    returns."""
     policy.require_endpoint(principal, "endpoint.edit", endpoint.project_id, endpoint.slug)
     served = {name: _checked(name, changes[name]) for name in LIMITS if name in changes}
+    switches = {name: _checked_switch(name, changes[name]) for name in SWITCHES if name in changes}
     with transaction.atomic():
         sequence = bump_sequence() if served else 0
         locked = (
@@ -65,12 +80,12 @@ def edit_endpoint(principal: Principal, endpoint: Endpoint, changes: dict[str, A
         )
         if "description" in changes:
             locked.description = check_text(changes["description"], "description")
-        for name, value in served.items():
+        for name, value in {**served, **switches}.items():
             setattr(locked, name, value)
         if served:
             locked.changed_sequence = sequence
-        locked.save(update_fields=["description", "changed_sequence", *served])
-        details = {"fields": sorted(changes), **served}
+        locked.save(update_fields=["description", "changed_sequence", *served, *switches])
+        details = {"fields": sorted(changes), **served, **switches}
         audit.record(principal, "endpoint.edited", locked, project_id=locked.project_id, details=details)
     if served:
         wait_until_taken(sequence)
@@ -79,7 +94,7 @@ def edit_endpoint(principal: Principal, endpoint: Endpoint, changes: dict[str, A
 
 def _checked(name: str, value: Any) -> int | None:
     least, most = LIMITS[name]
-    if value is None and name == "batch_size":
+    if value is None and name in OPTIONAL:
         return None
     if type(value) is not int or not least <= value <= most:
         raise InvalidInput(
@@ -87,6 +102,12 @@ def _checked(name: str, value: Any) -> int | None:
             % {"name": name, "least": least, "most": most},
             details={"field": name},
         )
+    return value
+
+
+def _checked_switch(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise InvalidInput(_("%(name)s has to be true or false.") % {"name": name}, details={"field": name})
     return value
 
 
@@ -115,6 +136,7 @@ def delete_endpoint(principal: Principal, endpoint: Endpoint, *, reason: str) ->
     with transaction.atomic():
         sequence = bump_sequence()
         locked = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        check_idle(locked)
         if locked.deleted_at is None:
             audit.record(principal, "endpoint.deleted", locked, project_id=locked.project_id, reason=reason)
             locked.deleted_at, locked.changed_sequence = timezone.now(), sequence

@@ -1,55 +1,38 @@
-"""Every way to move an endpoint's traffic: promote, split, roll back.
+"""Moving traffic by hand: promote, split, roll back. How the pointer moves stands in `moves.py`.
 
-All take the same steps: require the right, load the versions everywhere, then in one transaction compare-and-set the
-epoch, move the pointer and write the record, and answer when the serving processes have taken it. The portal's own
-move, the fall back of `inference/quarantine`, shares the last two.
+While a rollout or an experiment runs, the traffic is its own: it has to be ended first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import transaction
-from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.endpoints.warming import load_everywhere
-from inference.models import Endpoint, SplitActivation, TrafficShare, TrafficSplit, Variant
-from inference.routing.convergence import Converged, bump_sequence, wait_until_taken
-from inference.routing.split import Share, as_json, check_shares, from_json, move_table, new_table
-from inference.selectors.quarantines import quarantined_among
-from portal.lib.errors import Conflict, DeadlineExceeded, InvalidInput
+from inference.endpoints.moves import (
+    How,
+    Switched,
+    WantedShare,
+    check_epoch,
+    check_free,
+    check_ready,
+    move,
+    move_back,
+)
+from inference.models import Endpoint, Experiment, Rollout, SplitActivation, TrafficSplit
+from inference.models.rollouts import ENDED
+from inference.routing.assignment import check_assignment, check_rules
+from inference.routing.convergence import wait_until_taken
+from inference.routing.split import Share, check_shares
+from portal.lib.errors import Conflict, InvalidInput
 from registry.access import policy
 from registry.access.principal import Principal
-from registry.models import ModelVersion, VersionStatus
-from registry.services import audit
+from registry.models import ModelVersion
 
+__all__ = ["STABLE", "Switched", "WantedShare", "check_idle", "check_reason", "promote", "roll_back", "set_split"]
 STABLE = "stable"
 MAX_REASON = 2_000
-AUDITED_AS = {
-    SplitActivation.Kind.PROMOTE: "endpoint.promoted",
-    SplitActivation.Kind.SPLIT: "endpoint.split_changed",
-    SplitActivation.Kind.ROLL_BACK: "endpoint.rolled_back",
-    SplitActivation.Kind.FALL_BACK: "endpoint.fell_back",
-}
-
-
-class WantedShare(NamedTuple):
-    variant: str
-    version: ModelVersion
-    weight_bp: int
-
-
-@dataclass(frozen=True)
-class Switched:
-    """`changed` is False when what was asked for was live already: then nothing was written."""
-
-    endpoint: Endpoint
-    converged: Converged
-    changed: bool
 
 
 def promote(
@@ -57,36 +40,49 @@ def promote(
 ) -> Switched:
     """All traffic to one version at once."""
     wanted = [WantedShare(STABLE, version, 10_000)]
-    return _apply(principal, endpoint, wanted, SplitActivation.Kind.PROMOTE, reason, epoch)
+    return _apply(principal, endpoint, wanted, SplitActivation.Kind.PROMOTE, reason, epoch, How())
 
 
 def set_split(
-    principal: Principal, endpoint: Endpoint, wanted: Sequence[WantedShare], *, reason: str, epoch: int | None = None
+    principal: Principal,
+    endpoint: Endpoint,
+    wanted: Sequence[WantedShare],
+    *,
+    reason: str,
+    epoch: int | None = None,
+    assignment: Any = None,
+    rules: Any = None,
 ) -> Switched:
-    """Raises InvalidInput unless the weights are basis points of distinct variants that sum to 10 000."""
+    """Raises InvalidInput unless the weights are basis points of distinct variants that sum to 10 000.
+
+    `assignment` and `rules` say what a caller's key is, and who goes where whatever the weights (`docs/assignment.md`).
+    """
     check_shares([Share(share.variant, share.weight_bp) for share in wanted])
-    return _apply(principal, endpoint, wanted, SplitActivation.Kind.SPLIT, reason, epoch)
+    variants = tuple(share.variant for share in wanted)
+    how = How(assignment=check_assignment(assignment or {}), rules=check_rules(rules or [], variants))
+    return _apply(principal, endpoint, wanted, SplitActivation.Kind.SPLIT, reason, epoch, how)
 
 
 def roll_back(
     principal: Principal, endpoint: Endpoint, *, reason: str, revision: int | None = None, epoch: int | None = None
 ) -> Switched:
-    """Points back to the split before the live one, or to any earlier revision. History only grows."""
+    """Points back to the split before the live one, or to any earlier revision. History only grows.
+
+    A rollout or experiment that runs is not asked here: see `inference/rollouts/services.py: roll_back`.
+    """
     policy.require_endpoint(principal, "endpoint.deploy", endpoint.project_id, endpoint.slug)
     check_reason(reason)
     expected = endpoint.epoch if epoch is None else epoch
     target = _target(endpoint, revision)
-    wanted = [
-        WantedShare(share.variant.key, share.variant.version, share.weight_bp)
-        for share in target.shares.select_related("variant__version__model")
-    ]
-    _check_versions(endpoint, wanted)
-    load_everywhere([share.version for share in wanted])
-    with transaction.atomic():
-        sequence, locked = _lock(endpoint, expected)
-        _check_free(wanted)
-        activate(principal, locked, target, SplitActivation.Kind.ROLL_BACK, reason, sequence)
-    return _answer(locked, sequence)
+    return move_back(
+        principal,
+        endpoint.pk,
+        target,
+        SplitActivation.Kind.ROLL_BACK,
+        reason,
+        expected_epoch=expected,
+        before=check_idle,
+    )
 
 
 def _apply(
@@ -96,21 +92,35 @@ def _apply(
     kind: SplitActivation.Kind,
     reason: str,
     epoch: int | None,
+    how: How,
 ) -> Switched:
     policy.require_endpoint(principal, "endpoint.deploy", endpoint.project_id, endpoint.slug)
     check_reason(reason)
     expected = endpoint.epoch if epoch is None else epoch
-    _check_epoch(endpoint, expected)
+    check_epoch(endpoint, expected)
+    check_idle(endpoint)
     _check_versions(endpoint, wanted)
-    if _is_live(endpoint, wanted):
+    if _is_live(endpoint, wanted, how):
         return Switched(endpoint, wait_until_taken(endpoint.changed_sequence), changed=False)
-    load_everywhere([share.version for share in wanted])
-    with transaction.atomic():
-        sequence, locked = _lock(endpoint, expected)
-        _check_free(wanted)
-        split = _new_split(principal, locked, wanted, reason)
-        activate(principal, locked, split, kind, reason, sequence)
-    return _answer(locked, sequence)
+    return move(principal, endpoint.pk, wanted, kind, reason, expected_epoch=expected, how=how, before=check_idle)
+
+
+def check_idle(endpoint: Endpoint) -> None:
+    """Raises Conflict while a rollout or an experiment moves this endpoint's traffic."""
+    rollout = Rollout.objects.filter(endpoint=endpoint).exclude(state__in=ENDED).exclude(state="draft").first()
+    if rollout is not None:
+        raise Conflict(
+            _("Rollout %(n)s moves this traffic: roll it back or let it end first.") % {"n": rollout.pk},
+            code="rollout_running",
+            details={"rollout": rollout.pk, "state": rollout.state},
+        )
+    experiment = Experiment.objects.filter(endpoint=endpoint, state=Experiment.State.RUNNING).first()
+    if experiment is not None:
+        raise Conflict(
+            _("Experiment %(n)s needs this traffic as it is: conclude it first.") % {"n": experiment.pk},
+            code="experiment_running",
+            details={"experiment": experiment.pk},
+        )
 
 
 def check_reason(reason: str) -> None:
@@ -129,33 +139,16 @@ def _check_versions(endpoint: Endpoint, wanted: Sequence[WantedShare]) -> None:
                 _("“%(version)s” is no version of this endpoint's model.") % {"version": version},
                 code="foreign_version",
             )
-        if version.status != VersionStatus.READY:
-            raise Conflict(
-                _("Version %(number)s is %(status)s: only a ready version can take traffic.")
-                % {"number": version.number, "status": version.get_status_display().lower()},
-                code="version_not_ready",
-                details={"version": version.number, "status": version.status},
-            )
-    _check_free(wanted)
+    check_ready(wanted)
+    check_free(wanted)
 
 
-def _check_free(wanted: Sequence[WantedShare]) -> None:
-    """Asked once more under the sequence's lock, which whoever locks a version away takes too."""
-    versions = {share.version.pk: share.version.number for share in wanted if share.weight_bp}
-    for version_id in quarantined_among(versions):
-        raise Conflict(
-            _("Version %(number)s is quarantined, as it killed its process: release it first.")
-            % {"number": versions[version_id]},
-            code="version_quarantined",
-            details={"version": versions[version_id]},
-        )
-
-
-def _is_live(endpoint: Endpoint, wanted: Sequence[WantedShare]) -> bool:
-    if endpoint.live_split is None:
+def _is_live(endpoint: Endpoint, wanted: Sequence[WantedShare], how: How) -> bool:
+    live = endpoint.live_split
+    if live is None or (live.assignment, live.rules) != (how.assignment, how.rules) or live.salt != how.salt:
         return False
-    live = endpoint.live_split.shares.values_list("variant__key", "variant__version_id", "weight_bp")
-    return set(live) == {(share.variant, share.version.pk, share.weight_bp) for share in wanted}
+    shares = live.shares.values_list("variant__key", "variant__version_id", "weight_bp")
+    return set(shares) == {(share.variant, share.version.pk, share.weight_bp) for share in wanted}
 
 
 def _target(endpoint: Endpoint, revision: int | None) -> TrafficSplit:
@@ -173,105 +166,11 @@ def _target(endpoint: Endpoint, revision: int | None) -> TrafficSplit:
             code="unknown_revision",
             details={"field": "revision"},
         )
+    if target.rollout_id is not None or target.experiment_id is not None:
+        raise Conflict(
+            _("Revision %(n)s was a step of a rollout or an experiment: start a new one instead.") % {"n": revision},
+            code="revision_not_restorable",
+        )
     if live is not None and target.pk == live.pk:
         raise Conflict(_("Revision %(n)s is live already.") % {"n": revision}, code="already_live")
     return target
-
-
-def _check_epoch(endpoint: Endpoint, expected: int) -> None:
-    if endpoint.epoch != expected:
-        raise Conflict(
-            _("Somebody else changed the traffic meanwhile: it is at epoch %(now)s, not %(then)s. Look and try again.")
-            % {"now": endpoint.epoch, "then": expected},
-            code="epoch_moved",
-            details={"epoch": endpoint.epoch, "live_split": live_split_json(endpoint)},
-        )
-
-
-def _lock(endpoint: Endpoint, expected: int) -> tuple[int, Endpoint]:
-    """Inside the transaction: the change's sequence number and the endpoint's row, locked and compared."""
-    sequence = bump_sequence()
-    locked = Endpoint.objects.select_for_update(of=("self",)).select_related("live_split", "model").get(pk=endpoint.pk)
-    _check_epoch(locked, expected)
-    return sequence, locked
-
-
-def _new_split(principal: Principal, endpoint: Endpoint, wanted: Sequence[WantedShare], reason: str) -> TrafficSplit:
-    shares = [Share(share.variant, share.weight_bp) for share in wanted]
-    live = endpoint.live_split
-    endpoint.last_revision += 1
-    split = TrafficSplit.objects.create(
-        endpoint=endpoint,
-        revision=endpoint.last_revision,
-        parent=live,
-        table=as_json(move_table(from_json(live.table), shares) if live else new_table(shares)),
-        reason=reason,
-        created_by_id=principal.user_id,
-    )
-    for share in wanted:
-        variant, _made = Variant.objects.get_or_create(endpoint=endpoint, key=share.variant, version=share.version)
-        TrafficShare.objects.create(split=split, variant=variant, weight_bp=share.weight_bp)
-    return split
-
-
-def activate(
-    principal: Principal,
-    endpoint: Endpoint,
-    split: TrafficSplit,
-    kind: SplitActivation.Kind,
-    reason: str,
-    sequence: int,
-) -> SplitActivation:
-    """Moves the pointer of a locked endpoint, in the transaction that bumped to `sequence`, and writes the record."""
-    before = live_split_json(endpoint)
-    endpoint.live_split, endpoint.epoch, endpoint.changed_sequence = split, endpoint.epoch + 1, sequence
-    endpoint.save(update_fields=["live_split", "epoch", "changed_sequence", "last_revision"])
-    activation = SplitActivation.objects.create(
-        endpoint=endpoint,
-        epoch=endpoint.epoch,
-        split=split,
-        kind=kind,
-        reason=reason,
-        actor_id=principal.user_id,
-        actor_name=principal.name,
-        at=timezone.now(),
-    )
-    details = {"epoch": endpoint.epoch, "before": before, "after": live_split_json(endpoint)}
-    audit.record(principal, AUDITED_AS[kind], endpoint, project_id=endpoint.project_id, reason=reason, details=details)
-    return activation
-
-
-def _answer(endpoint: Endpoint, sequence: int) -> Switched:
-    converged = settle(SplitActivation.objects.filter(endpoint=endpoint, epoch=endpoint.epoch), sequence)
-    if not converged.complete:
-        raise DeadlineExceeded(
-            _("The change is committed, but only %(n)s of %(all)s processes have taken it after %(s).0f s.")
-            % {"n": converged.acknowledged, "all": converged.processes, "s": converged.seconds},
-            code="not_converged",
-            details={"epoch": endpoint.epoch, "converged": converged.as_json()},
-        )
-    return Switched(endpoint, converged, changed=True)
-
-
-def settle(activations: QuerySet[SplitActivation], sequence: int, *, seconds: float | None = None) -> Converged:
-    """Waits for the serving processes, as `wait_until_taken`, and writes down how they followed."""
-    converged = wait_until_taken(sequence, seconds=seconds)
-    activations.update(
-        n_processes=converged.processes, n_acknowledged=converged.acknowledged, seconds=converged.seconds
-    )
-    return converged
-
-
-def split_json(split: TrafficSplit) -> dict[str, Any]:
-    shares = split.shares.select_related("variant__version").order_by("id")
-    return {
-        "revision": split.revision,
-        "shares": [
-            {"variant": share.variant.key, "version": share.variant.version.number, "weight_bp": share.weight_bp}
-            for share in shares
-        ],
-    }
-
-
-def live_split_json(endpoint: Endpoint) -> dict[str, Any] | None:
-    return split_json(endpoint.live_split) if endpoint.live_split else None

@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 
-from inference.endpoints.switching import activate, settle
+from inference.endpoints.moves import activate, settle
 from inference.models import Endpoint, SplitActivation, TrafficShare, TrafficSplit
 from inference.selectors.quarantines import quarantines_now
 from registry.access.principal import SYSTEM
@@ -42,7 +42,8 @@ def healthy_split(endpoint: Endpoint) -> TrafficSplit | None:
     unfit = ~Q(variant__version__status=VersionStatus.READY) | Q(
         variant__version__in=quarantines_now().values("version")
     )
-    once_live = endpoint.splits.filter(activations__isnull=False).exclude(pk=endpoint.live_split_id or 0)
+    once_live = endpoint.splits.filter(activations__isnull=False, rollout=None, experiment=None)
+    once_live = once_live.exclude(pk=endpoint.live_split_id or 0)
     healthy = once_live.exclude(pk__in=shares.filter(unfit).values("split"))
     return healthy.annotate(last_epoch=Max("activations__epoch")).order_by("-last_epoch").first()
 

@@ -26,6 +26,7 @@ from portal.lib.errors import Conflict
 from registry.access import policy
 from registry.access.principal import SYSTEM, Principal
 from registry.models import ModelVersion, VersionStatus
+from registry.notifications.services import notify
 from registry.services import audit
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,8 @@ def quarantine(version: ModelVersion, reason: str) -> Quarantine:
                 reason=reason,
                 details=details,
             )
+            body = {"model": version.model.name, "version": version.number, "reason": reason}
+            notify(version.model.project_id, "version.quarantined", str(version), body)
             moved = fall_back(version, f"Version {version.number} is quarantined. {reason}", sequence)
             transaction.on_commit(partial(_announce, row, moved, sequence), robust=True)
     return row
