@@ -22,6 +22,7 @@ django_application = get_wsgi_application()
 from django.conf import settings  # noqa: E402
 
 from inference.quarantine.services import record_death  # noqa: E402
+from inference.rollouts.watchdog import Watchdog  # noqa: E402
 from inference.serving import deaths  # noqa: E402
 from inference.serving.lane import PredictionLane, Receive, Scope, Send  # noqa: E402
 from inference.serving.process import ServingUnit  # noqa: E402
@@ -34,6 +35,7 @@ READY_SECONDS = 60.0
 _django: Any = WSGIMiddleware(cast(Any, django_application), workers=PAGE_THREADS)
 _lane = PredictionLane()
 _unit = ServingUnit(_lane)
+_watchdog = Watchdog()
 # What a process that serves predictions only answers beside them (`PORTAL_SERVES`).
 _WITH_PREDICTIONS = ("/v2", "/v1/", "/healthz", "/readyz", "/metrics")
 
@@ -88,9 +90,11 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             if settings.PORTAL_SERVES != "pages":
                 await loop.run_in_executor(None, _unit.start, READY_SECONDS)
+                _watchdog.start()
             _tune_the_interpreter()
             await send({"type": "lifespan.startup.complete"})
         else:
+            _watchdog.stop()
             await loop.run_in_executor(None, _unit.stop)
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
@@ -27,3 +28,11 @@ if app.steps is not None:
 @setup_logging.connect
 def log_like_the_web(**_: Any) -> None:
     dictConfig(settings.LOGGING)
+
+
+@beat_init.connect
+def judge_rollouts(**_: Any) -> None:
+    """Beside the clock, not in a worker: no queue and no job may keep a guard from its rollout."""
+    from inference.rollouts import controller  # noqa: PLC0415  Models exist only once the application is set up.
+
+    threading.Thread(target=controller.run, args=(threading.Event(),), name="rollouts", daemon=True).start()

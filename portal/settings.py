@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
@@ -110,7 +112,14 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- telling people and programs --------------------------------------------------------------------------------------
+EMAIL_URL = env.str("PORTAL_EMAIL_URL", default="")
+PORTAL_EMAIL_CONFIGURED = bool(EMAIL_URL)
+globals().update(env.email_url_config(EMAIL_URL or "consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("PORTAL_EMAIL_FROM", default="slipway@localhost")
+PORTAL_WEBHOOK_ALLOW_PRIVATE = [ip_network(text) for text in env.list("PORTAL_WEBHOOK_ALLOW_PRIVATE", default=[])]
 
 # --- safety -----------------------------------------------------------------------------------------------------------
 HTTPS = env.bool("PORTAL_HTTPS", default=False)
@@ -197,6 +206,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "RolloutStateEnum": "inference.models.rollouts.RolloutState",
+        "ExperimentStateEnum": "inference.models.experiments.Experiment.State",
+        "DeliveryStateEnum": "registry.models.notifications.DeliveryState",
+    },
 }
 
 # --- tasks ------------------------------------------------------------------------------------------------------------

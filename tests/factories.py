@@ -5,15 +5,41 @@ from __future__ import annotations
 import hashlib
 import itertools
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from inference.endpoints.services import create_endpoint
 from inference.endpoints.switching import WantedShare, promote, set_split
-from inference.models import BatchJob, Endpoint, JobStatus
+from inference.experiments.starting import start as start_experiment
+from inference.models import (
+    BatchJob,
+    Command,
+    Disagreement,
+    Endpoint,
+    Experiment,
+    JobStatus,
+    PredictionRecord,
+    ReplayRun,
+    Rollout,
+)
+from inference.outcomes.imports import PATH as IMPORTS
+from inference.rollouts.services import create_rollout
+from inference.rollouts.validation import validate
 from registry.access.principal import AUDITOR_GROUP, SYSTEM, Principal, principal_of_user
-from registry.models import ApiToken, Membership, ModelVersion, Project, RegisteredModel, User, VersionStatus
+from registry.models import (
+    ApiToken,
+    Delivery,
+    Membership,
+    ModelVersion,
+    Notification,
+    Project,
+    RegisteredModel,
+    User,
+    VersionStatus,
+)
+from registry.notifications.webhooks import create_webhook
 from registry.services.artifacts import artifact_store, job_store
 from registry.services.tokens import create_token
 from tests import graphs
@@ -106,6 +132,64 @@ def split(endpoint: Endpoint, weight_bp: int) -> Endpoint:
     ]
     set_split(SYSTEM, endpoint, wanted, reason="a test")
     return Endpoint.objects.get(pk=endpoint.pk)
+
+
+def make_delivery(project: Project | None = None) -> Delivery:
+    """A delivery that has failed, to a webhook of its own."""
+    project = project or make_project()
+    webhook, _secret = create_webhook(SYSTEM, project, url="https://hooks.example.org/a")
+    notification = Notification.objects.create(project=project, event="rollout.held", subject="It holds")
+    return Delivery.objects.create(notification=notification, webhook=webhook, state="failed", tries=6)
+
+
+def make_rollout(endpoint: Endpoint, candidate: int = 2, **plan: Any) -> Rollout:
+    """A rollout in its first stage: 10 percent to version 2, then 50, then all."""
+    stages = [{"weight_bp": 1_000, "bake_seconds": 0, "n_min": 100}, {"weight_bp": 5_000, "bake_seconds": 0}]
+    usual = {"candidate": candidate, "stages": stages, "holdback": None, "reason": "a test"}
+    rollout = create_rollout(SYSTEM, endpoint, {**usual, **plan})
+    if rollout.state != "draft":
+        validate(rollout.pk)
+    return Rollout.objects.select_related("endpoint", "stable", "candidate", "base_split").get(pk=rollout.pk)
+
+
+def make_experiment(endpoint: Endpoint) -> Experiment:
+    """Version 1 against version 2, by halves, on errors."""
+    wish = {
+        "name": "a test",
+        "hypothesis": "Nothing changes.",
+        "metric": "error",
+        "direction": "decrease",
+        "min_effect": 0.01,
+        "planned_size": 1_000,
+        "arms": [
+            {"key": "control", "version": 1, "weight_bp": 5_000},
+            {"key": "b", "version": 2, "weight_bp": 5_000},
+        ],
+    }
+    return start_experiment(SYSTEM, endpoint, wish, reason="a test").experiment
+
+
+def make_record(endpoint: Endpoint, **facts: Any) -> PredictionRecord:
+    version = version_of(endpoint, 1)
+    usual = {"request_id": "r-1", "variant": "stable", "at": timezone.now()}
+    return PredictionRecord.objects.create(endpoint=endpoint, version=version, **{**usual, **facts})
+
+
+def make_disagreement(rollout: Rollout) -> Disagreement:
+    return Disagreement.objects.create(rollout=rollout, at=timezone.now(), kind=Disagreement.Kind.TOP1)
+
+
+def make_replay(endpoint: Endpoint) -> ReplayRun:
+    """One that has ended well."""
+    versions = {"stable": version_of(endpoint, 1), "candidate": version_of(endpoint, 2)}
+    source, state = ReplayRun.Source.CAPTURED, ReplayRun.State.PASSED
+    return ReplayRun.objects.create(endpoint=endpoint, source=source, state=state, **versions)
+
+
+def make_import(endpoint: Endpoint) -> Command:
+    """A file of outcomes that was read to its end."""
+    body = {"state": "done", "endpoint": endpoint.slug, "endpoint_id": endpoint.pk}
+    return Command.objects.create(path=IMPORTS, key=str(uuid4()), digest="0" * 64, status=200, body=body)
 
 
 def make_job(version: ModelVersion, endpoint: Endpoint | None = None, owner: User | None = None) -> BatchJob:

@@ -219,3 +219,19 @@ def counting_loop() -> bytes:
     loop = helper.make_node("Loop", ["trips", "", "start"], ["y"], body=body)
     start = constant("start", 1, np.int64)
     return model([loop], [scalar[3]], [scalar[4]], [start]).SerializeToString()
+
+
+def refuses_from(limit: int = 10, value_added: float = 1.0) -> bytes:
+    """y = x + value_added; a row whose first value is `limit` or more is refused, as an index beyond a table."""
+    nodes = [
+        helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
+        helper.make_node("Cast", ["column"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["nothing"], axis=0),
+        helper.make_node("Sum", ["x", "c", "nothing"], ["y"]),
+    ]
+    parts = [
+        constant("first", [0], np.int64),
+        constant("table", np.zeros(limit)),
+        constant("c", value_added),
+    ]
+    return model(nodes, [value("x")], [value("y")], parts).SerializeToString()

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inference.api.filters import EndpointFilter
+from inference.api.idempotent import once
 from inference.api.serializers import (
     EndpointChange,
     EndpointInput,
@@ -27,6 +28,7 @@ from inference.api.serializers import (
     SwitchedSerializer,
 )
 from inference.endpoints import services, switching
+from inference.experiments.going_back import roll_back
 from inference.models import Endpoint, TrafficSplit
 from inference.selectors import endpoints as selectors
 from portal.lib.errors import InvalidInput, NotFound
@@ -122,6 +124,7 @@ class Split(EndpointView):
         return _tagged(Response({"epoch": endpoint.epoch, **LiveSplitSerializer(endpoint.live_split).data}), endpoint)
 
     @extend_schema(request=SplitInput, responses=SwitchedSerializer, parameters=[IF_MATCH])
+    @once
     def put(self, request: Request, slug: str) -> Response:
         endpoint, wanted = self.find(slug), self.checked(SplitInput, request)
         shares = [
@@ -131,7 +134,15 @@ class Split(EndpointView):
             for share in wanted["shares"]
         ]
         return self.switched(
-            switching.set_split(self.principal, endpoint, shares, reason=wanted["reason"], epoch=epoch_of(request))
+            switching.set_split(
+                self.principal,
+                endpoint,
+                shares,
+                reason=wanted["reason"],
+                epoch=epoch_of(request),
+                assignment=wanted.get("assignment"),
+                rules=wanted.get("rules"),
+            )
         )
 
 
@@ -150,6 +161,7 @@ class Promote(EndpointView):
     serializer_class = SwitchedSerializer
 
     @extend_schema(request=PromoteInput, responses=SwitchedSerializer, parameters=[IF_MATCH])
+    @once
     def post(self, request: Request, slug: str) -> Response:
         endpoint, wanted = self.find(slug), self.checked(PromoteInput, request)
         version = selectors.version_of_endpoint(endpoint, wanted["version"])
@@ -163,10 +175,11 @@ class Rollback(EndpointView):
     serializer_class = SwitchedSerializer
 
     @extend_schema(request=RollbackInput, responses=SwitchedSerializer, parameters=[IF_MATCH])
+    @once
     def post(self, request: Request, slug: str) -> Response:
         endpoint, wanted = self.find(slug), self.checked(RollbackInput, request)
         return self.switched(
-            switching.roll_back(
+            roll_back(
                 self.principal,
                 endpoint,
                 reason=wanted["reason"],

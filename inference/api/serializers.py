@@ -16,14 +16,31 @@ class ShareSerializer(serializers.Serializer[Any]):
 
 
 class LiveSplitSerializer(serializers.ModelSerializer[TrafficSplit]):
-    """`buckets` holds `[lo, hi, variant]`: with the endpoint's `salt` a client can tell where a routing key goes."""
+    """`buckets` holds `[lo, hi, variant]`: with `salt` a client can tell where its key goes (docs/assignment.md)."""
 
     shares = ShareSerializer(many=True)
     buckets = serializers.ListField(source="table", child=serializers.ListField())
+    salt = serializers.SerializerMethodField()
+    assignment = serializers.JSONField()
+    rules = serializers.JSONField()
 
     class Meta:
         model = TrafficSplit
-        fields = ["revision", "shares", "buckets", "reason", "created_at"]
+        fields = [
+            "revision",
+            "shares",
+            "buckets",
+            "salt",
+            "assignment",
+            "rules",
+            "rollout",
+            "experiment",
+            "reason",
+            "created_at",
+        ]
+
+    def get_salt(self, split: TrafficSplit) -> str:
+        return split.salt or split.endpoint.salt
 
 
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
@@ -43,6 +60,11 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
             "deadline_ms",
             "batch_size",
             "batch_delay_us",
+            "capture_bp",
+            "capture_bytes",
+            "slo_p99_ms",
+            "slo_error_bp",
+            "replay_required",
             "unloaded_at",
             "epoch",
             "live_split",
@@ -58,12 +80,19 @@ class EndpointInput(serializers.Serializer[Any]):
 
 
 class EndpointChange(serializers.Serializer[Any]):
-    """`batch_size` null leaves it to what validation measured; 1 keeps requests apart."""
+    """`batch_size` null leaves it to what validation measured; 1 keeps requests apart. `capture_bp` of 10 000 answers
+    are kept, of `capture_bytes` at most. `slo_p99_ms` and `slo_error_bp` are objectives for the whole endpoint, null
+    for none."""
 
     description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
     deadline_ms = serializers.IntegerField(required=False)
     batch_size = serializers.IntegerField(required=False, allow_null=True)
     batch_delay_us = serializers.IntegerField(required=False)
+    capture_bp = serializers.IntegerField(required=False)
+    capture_bytes = serializers.IntegerField(required=False)
+    slo_p99_ms = serializers.IntegerField(required=False, allow_null=True)
+    slo_error_bp = serializers.IntegerField(required=False, allow_null=True)
+    replay_required = serializers.BooleanField(required=False)
 
 
 class ReasonInput(serializers.Serializer[Any]):
@@ -80,6 +109,8 @@ class ShareInput(serializers.Serializer[Any]):
 
 class SplitInput(ReasonInput):
     shares = ShareInput(many=True, allow_empty=False)
+    assignment = serializers.JSONField(required=False)
+    rules = serializers.JSONField(required=False)
 
 
 class PromoteInput(ReasonInput):

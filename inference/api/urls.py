@@ -5,8 +5,12 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from inference.api import endpoints, v1, v2, v2_repository
+from inference.api.experiments_urls import urlpatterns as experiments_urls
 from inference.api.jobs_urls import urlpatterns as jobs_urls
+from inference.api.outcomes_urls import urlpatterns as outcomes_urls
 from inference.api.predict import Predict
+from inference.api.replays_urls import urlpatterns as replays_urls
+from inference.api.rollouts_urls import urlpatterns as rollouts_urls
 from inference.api.serving_urls import urlpatterns as serving_urls
 
 management = [
@@ -16,8 +20,12 @@ management = [
     path("endpoints/<str:slug>/splits", endpoints.SplitHistory.as_view(), name="api-splits"),
     path("endpoints/<str:slug>/promote", endpoints.Promote.as_view(), name="api-promote"),
     path("endpoints/<str:slug>/rollback", endpoints.Rollback.as_view(), name="api-rollback"),
+    *experiments_urls,
     *jobs_urls,
     *serving_urls,
+    *outcomes_urls,
+    *replays_urls,
+    *rollouts_urls,
 ]
 
 _V2 = "v2/models/<str:slug>"
