@@ -11,11 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.models import Endpoint, JobStatus
+from inference.models import Endpoint, JobStatus, RolloutState
 from inference.pages import selectors_pages as serving
+from inference.rollouts.outlook import headline, next_of
 from inference.selectors.endpoints import endpoints_for
 from inference.selectors.jobs import jobs_for
 from inference.selectors.quarantines import active_quarantines, quarantines_now
+from inference.selectors.rollouts import came_back_at, rollouts_that_ask, running_at
 from registry import selectors
 from registry.access import policy
 from registry.access.principal import Principal
@@ -25,6 +27,15 @@ from registry.pages.selectors_pages import models_list
 RECENT = timedelta(days=7)
 MOST_ITEMS = 8
 MOST_ROWS = 6
+# What is worse comes first.
+TONES = ("bad", "warn", "info")
+# state -> (tone, icon); what waits for approval has none of these.
+ROLLOUT_LOOKS: dict[str, tuple[str, str]] = {
+    RolloutState.HOLD: ("warn", "hand"),
+    RolloutState.PAUSED: ("warn", "circle-pause"),
+    RolloutState.ROLLED_BACK: ("bad", "undo-2"),
+    RolloutState.FAILED_VALIDATION: ("bad", "octagon-x"),
+}
 
 
 class Item(NamedTuple):
@@ -48,9 +59,9 @@ class Step(NamedTuple):
 
 
 def needs_me(principal: Principal) -> list[Item]:
-    found = (_quarantined(principal), _rejected(principal), _idle_or_behind(principal), _failed_jobs(principal))
-    items = chain(*found)
-    return sorted(items, key=lambda item: item.at, reverse=True)[:MOST_ITEMS]
+    found = (_quarantined, _rejected, _rollouts, _idle_or_behind, _failed_jobs)
+    items = chain.from_iterable(ask(principal) for ask in found)
+    return sorted(items, key=lambda item: (TONES.index(item.tone), -item.at.timestamp()))[:MOST_ITEMS]
 
 
 def _quarantined(principal: Principal) -> Iterator[Item]:
@@ -74,10 +85,23 @@ def _rejected(principal: Principal) -> Iterator[Item]:
             yield Item("bad", "octagon-x", f"{version}", sentence, version.created_at, url, _("See why"))
 
 
+def _rollouts(principal: Principal) -> Iterator[Item]:
+    """What waits for a person, is on hold, or has gone back of its own while nothing newer was started there."""
+    for rollout in rollouts_that_ask(principal, since=timezone.now() - RECENT)[:MOST_ITEMS]:
+        if not policy.can(principal, "rollout.operate", rollout.endpoint.project_id):
+            continue
+        look = ROLLOUT_LOOKS.get(rollout.state, ("warn", "user-check"))
+        at = rollout.ended_at or rollout.held_at or rollout.evaluated_at or rollout.created_at
+        sentence = f"{headline(rollout)} {next_of(rollout).sentence}"
+        yield Item(*look, str(rollout), sentence, at, reverse("rollout", args=[rollout.pk]), _("Open"))
+
+
 def _idle_or_behind(principal: Principal) -> Iterator[Item]:
     """Endpoints out of service or without traffic, and those whose model has a newer ready version."""
     endpoints = list(endpoints_for(principal).order_by("-created_at")[:100])
     newest = _newest_ready({endpoint.model_id for endpoint in endpoints})
+    running = running_at(endpoint.pk for endpoint in endpoints)
+    came_back = came_back_at(endpoint.pk for endpoint in endpoints)
     for endpoint in serving.with_arms(endpoints):
         if not policy.can(principal, "endpoint.deploy", endpoint.project_id):
             continue
@@ -92,9 +116,12 @@ def _idle_or_behind(principal: Principal) -> Iterator[Item]:
             yield Item(
                 "warn", "circle-dashed", endpoint.slug, _("has no traffic yet: promote a version."), at, url, _("Open")
             )
-        elif version and version.number > max(live):
+        elif version and version.number > max(live) and endpoint.pk not in running:
+            if (endpoint.pk, version.pk) in came_back:
+                continue  # That has its own line.
             sentence = _("version %(n)s is ready and gets no traffic.") % {"n": version.number}
-            yield Item("info", "sparkles", endpoint.slug, sentence, version.created_at, url, _("Roll it out"))
+            start = reverse("rollout-new", args=[endpoint.slug]) + f"?candidate={version.number}"
+            yield Item("info", "sparkles", endpoint.slug, sentence, version.created_at, start, _("Roll it out"))
 
 
 def _newest_ready(model_ids: set[int]) -> dict[int, ModelVersion]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from inference.pages.selectors_pages import endpoints_list, jobs_list
+from inference.pages.selectors_pages import endpoints_list, jobs_list, rollouts_list
 from portal.context import PLACES
 from registry.access.principal import Principal
 from registry.pages.selectors_pages import models_list
@@ -25,7 +25,8 @@ class Found(NamedTuple):
 
 def find(principal: Principal, text: str) -> list[Found]:
     """Names first, as somebody who types usually looks for one; without text the places and acts."""
-    named = [*_models(principal, text), *_endpoints(principal, text), *_jobs(principal, text)] if text else []
+    kinds = (_models, _endpoints, _rollouts, _jobs)
+    named = [item for ask in kinds for item in ask(principal, text)] if text else []
     return [*named, *(item for item in _acts() if text.lower() in item.name.lower())]
 
 
@@ -38,6 +39,14 @@ def _endpoints(principal: Principal, text: str) -> list[Found]:
     rows = endpoints_list(principal, text, "slug")[:MOST_OF_A_KIND]
     kind = _("Endpoint")
     return [Found("waypoints", kind, row.slug, row.model.name, reverse("endpoint", args=[row.slug])) for row in rows]
+
+
+def _rollouts(principal: Principal, text: str) -> list[Found]:
+    rows = rollouts_list(principal, "", text, "-pk")[:MOST_OF_A_KIND]
+    return [
+        Found("milestone", _("Rollout"), str(row), row.get_state_display(), reverse("rollout", args=[row.pk]))
+        for row in rows
+    ]
 
 
 def _jobs(principal: Principal, text: str) -> list[Found]:

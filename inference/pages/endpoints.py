@@ -17,6 +17,7 @@ from inference.routing.buckets import bucket_of
 from inference.routing.split import CompiledSplit, from_json
 from inference.selectors.endpoints import activations_of, get_endpoint
 from inference.selectors.quarantines import quarantines_at
+from inference.selectors.rollouts import came_back_at, planned_rollout, running_experiment
 from portal.lib.errors import PortalError
 from registry import selectors
 from registry.access import policy
@@ -77,9 +78,12 @@ def endpoint(request: PageRequest, slug: str) -> HttpResponse:
         "page": history,
         "last": selectors_pages.last_activation(found),
         "ready": ready,
-        "fresh": _fresh(offered, arms),
+        "fresh": _fresh(found, offered, arms),
         "main_version": main_version(ready, arms),
         "back_to": None if _locked(back_arms, locked) else back_to,
+        "rollout": planned_rollout(found),
+        "experiment": running_experiment(found),
+        "may_capture": policy.can(request.principal, "capture.view", found.project_id),
         "back_arms": back_arms,
         "may_deploy": policy.can(request.principal, "endpoint.deploy", found.project_id),
         "may_edit": policy.can(request.principal, "endpoint.edit", found.project_id),
@@ -89,11 +93,13 @@ def endpoint(request: PageRequest, slug: str) -> HttpResponse:
     return show(request, "inference/endpoint.html", context)
 
 
-def _fresh(offered: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
-    """The newest version that may take traffic, when it is newer than all that does."""
+def _fresh(endpoint: Endpoint, offered: list[ModelVersion], arms: list[Arm]) -> ModelVersion | None:
+    """The newest version that may take traffic, when it is newer than all that does and did not come back before."""
     newest = offered[0] if offered else None
     live = max((arm.version for arm in arms if arm.weight_bp), default=0)
-    return newest if newest and newest.number > live else None
+    if newest is None or newest.number <= live or (endpoint.pk, newest.pk) in came_back_at([endpoint.pk]):
+        return None
+    return newest
 
 
 def _locked(arms: list[Arm], locked: set[int]) -> int | None:
@@ -106,7 +112,7 @@ def where_goes(endpoint: Endpoint, key: str) -> dict[str, Any]:
     key = key.strip()[:256]
     if not key or endpoint.live_split is None:
         return {"key": key}
-    bucket = bucket_of(endpoint.salt, key)
+    bucket = bucket_of(endpoint.live_split.salt or endpoint.salt, key)
     variant = CompiledSplit(from_json(endpoint.live_split.table)).variant_of(bucket)
     arm = next((arm for arm in arms_of(endpoint.live_split) if arm.key == variant), None)
     return {"key": key, "bucket": bucket, "key_arm": arm}

@@ -8,11 +8,12 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from inference.models import BatchJob, Endpoint, SplitActivation
+from inference.models import ENDED, BatchJob, Endpoint, Rollout, SplitActivation
 from inference.pages.arms import Arm, arms_of, with_shares
 from inference.selectors.endpoints import activations_of, endpoints_for
 from inference.selectors.jobs import Cell, jobs_for, strip_of
 from inference.selectors.quarantines import quarantines_now
+from inference.selectors.rollouts import rollouts_for
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion, RegisteredModel, VersionStatus
@@ -71,6 +72,22 @@ def previous_arms(endpoint: Endpoint, revision: int | None) -> tuple[int | None,
         parent = endpoint.live_split.parent_id if endpoint.live_split else None
         split = splits.filter(pk=parent).first() if parent else None
     return (split.revision, arms_of(split)) if split else (None, [])
+
+
+# --- rollouts -------------------------------------------------------------------------------------------------------
+
+
+def rollouts_list(principal: Principal, state: str, search: str, order: str) -> QuerySet[Rollout]:
+    """`state` is one of RolloutState, or "live" for all that have not ended."""
+    rollouts = rollouts_for(principal)
+    if state == "live":
+        rollouts = rollouts.exclude(state__in=ENDED)
+    elif state:
+        rollouts = rollouts.filter(state=state)
+    if search:
+        found = Q(endpoint__slug__icontains=search) | Q(endpoint__model__name__icontains=search)
+        rollouts = rollouts.filter(found)
+    return rollouts.order_by(order, "-pk")
 
 
 # --- jobs -----------------------------------------------------------------------------------------------------------

@@ -15,11 +15,13 @@ from django.utils.translation import gettext as _
 
 from inference.endpoints import switching
 from inference.endpoints.switching import Switched, WantedShare
+from inference.experiments import going_back
 from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Arm, arms_of
 from inference.pages.forms import PromoteForm, ReasonForm, RollBackForm, SplitForm
 from inference.selectors.endpoints import get_endpoint
+from inference.selectors.rollouts import running_experiment, running_rollout
 from portal.lib.errors import DeadlineExceeded, PortalError
 from portal.lib.words import plain_percent, seconds
 from registry import selectors
@@ -121,13 +123,16 @@ def roll_back(request: PageRequest, slug: str) -> HttpResponse:
     endpoint = _open(request, slug)
     asked = _number((request.POST or request.GET).get("revision")) or None
     form = RollBackForm(request.POST if request.method == "POST" else None, initial={"revision": asked})
-    revision, after = selectors_pages.previous_arms(endpoint, asked)
+    rollout = running_rollout(endpoint) if asked is None else None
+    ends = rollout.base_split.revision if rollout is not None else asked
+    revision, after = selectors_pages.previous_arms(endpoint, ends)
 
     def act() -> Switched:
         wanted = form.cleaned_data["revision"]
-        return switching.roll_back(request.principal, endpoint, revision=wanted, **_said(form))
+        return going_back.roll_back(request.principal, endpoint, revision=wanted, **_said(form))
 
-    return _answer(request, "inference/rollback.html", endpoint, form, act, {"after": after, "revision": revision})
+    more = {"after": after, "revision": revision, "rollout": rollout, "experiment": running_experiment(endpoint)}
+    return _answer(request, "inference/rollback.html", endpoint, form, act, more)
 
 
 def _said(form: ReasonForm) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from inference.models import Endpoint, ServingProcess, SplitActivation, TrafficS
 from portal.lib.errors import InvalidInput, NotFound
 from registry.access import policy
 from registry.access.principal import Principal
-from registry.models import ModelVersion, RegisteredModel
+from registry.models import ModelVersion
 
 
 def endpoints_for(principal: Principal) -> QuerySet[Endpoint]:
@@ -27,10 +27,6 @@ def get_endpoint(principal: Principal, slug: str) -> Endpoint:
     if endpoint is None:
         raise NotFound(_("There is no endpoint “%(slug)s”.") % {"slug": slug})
     return endpoint
-
-
-def endpoints_of_model(principal: Principal, model: RegisteredModel) -> QuerySet[Endpoint]:
-    return endpoints_for(principal).filter(model=model)
 
 
 def splits_of(endpoint: Endpoint) -> QuerySet[TrafficSplit]:

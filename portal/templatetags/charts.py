@@ -15,7 +15,7 @@ from portal.lib.words import percent
 
 register = template.Library()
 
-KNOWN_ARMS = ("stable", "canary", "shadow", "a", "b")
+KNOWN_ARMS = ("stable", "canary", "shadow", "a", "b", "c", "d")
 FULL_LABEL_BP = 3_000
 SHORT_LABEL_BP = 700
 WIDE = 10_000
@@ -34,7 +34,8 @@ class Arm(Protocol):
 
 def look_of(key: str) -> str:
     """The class suffix of an arm's look; keys that are not known share one."""
-    return key if key in KNOWN_ARMS else "other"
+    # The control of an experiment is what was stable before it.
+    return "stable" if key == "control" else key if key in KNOWN_ARMS else "other"
 
 
 @register.simple_tag
@@ -194,8 +195,3 @@ def meter(value: Any, most: Any) -> SafeString:
 @register.filter
 def largest(bars: Sequence[tuple[str, float, bool]]) -> float:
     return max(value for _name, value, _top in bars)
-
-
-@register.filter
-def has_split(arms: Sequence[Arm]) -> bool:
-    return sum(1 for arm in arms if arm.weight_bp) > 1

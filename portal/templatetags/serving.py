@@ -102,6 +102,7 @@ AUDIT_KINDS = {
     "version": "file-box",
     "alias": "tag",
     "endpoint": "waypoints",
+    "rollout": "milestone",
     "job": "list-checks",
     "token": "key-round",
 }
@@ -128,6 +129,8 @@ def _page_of(kind: str, object_id: str, name: str) -> str:
         return reverse("endpoint", args=[name])
     if kind == "RegisteredModel":
         return reverse("model", args=[name])
+    if kind == "Rollout":
+        return reverse("rollout", args=[object_id])
     if kind == "BatchJob":
         return reverse("job", args=[object_id])
     model, _space, number = name.rpartition(" v")

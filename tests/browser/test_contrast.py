@@ -28,15 +28,22 @@ TEXT = [
     *((tone, f"{tone}-soft") for tone in ("good", "warn", "bad", "info")),
     *(("text", f"{tone}-soft") for tone in ("good", "warn", "bad", "info")),
     *(("text-muted", f"{tone}-soft") for tone in ("bad", "info")),
-    *((f"{arm}-ink", arm) for arm in ("stable", "canary", "arm-a", "arm-b")),
+    *((f"{arm}-ink", arm) for arm in ("stable", "canary", "arm-a", "arm-b", "arm-c", "arm-d")),
     ("canary-ink", "canary-stripe"),
     ("shadow", "shadow-soft"),
 ]
 SHAPES = [
     *(("line-control", ground) for ground in ("page", "surface", "surface-raised")),
     *(("focus", ground) for ground in ("page", "surface", "surface-raised")),
-    *((arm, ground) for arm in ("stable", "arm-a", "arm-b", "shadow") for ground in ("page", "surface")),
+    *(
+        (arm, ground)
+        for arm in ("stable", "arm-a", "arm-b", "arm-c", "arm-d", "shadow")
+        for ground in ("page", "surface")
+    ),
     ("good", "surface"),
+    ("canary-line", "surface"),
+    ("warn", "warn-soft"),
+    ("bad-fill", "bad-soft"),
 ]
 
 
@@ -82,6 +89,6 @@ def test_colours__beside_each_other__have_enough_contrast(
 
 
 def test_stylesheets__outside_the_tokens__name_no_colour() -> None:
-    for name in ("base.css", "components.css"):
+    for name in ("base.css", "components.css", "live.css", "rollouts.css"):
         text = (CSS / name).read_text()
         assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?![\w-]*\s*\{)|\brgba?\(|\bhsla?\(|oklch\(", text) == [], name

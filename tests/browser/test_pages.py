@@ -76,6 +76,8 @@ def paths(api: Client) -> list[str]:
         f"/endpoints/{slug}/settings",
         f"/endpoints/{slug}/service",
         f"/endpoints/{slug}/delete",
+        "/rollouts",
+        f"/endpoints/{slug}/rollouts/new",
         "/serving",
         "/jobs",
         f"/jobs/{job}",

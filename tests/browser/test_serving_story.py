@@ -131,10 +131,12 @@ def out_of_service_and_back(page: Page, api: Client) -> None:
     page.get_by_role("link", name="Endpoints", exact=True).click()
     page.get_by_role("link", name="watched", exact=True).first.click()
     page.get_by_role("link", name="Take out of service…").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("it answers oddly")
     page.get_by_role("button", name="Take out of service").click()
     expect(page.locator(".page-title .badge")).to_have_text("Out of service")
     assert api.infer("watched", [[1, 2, 3, 4]]).status == 503
     page.get_by_role("link", name="Put back into service…").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("looked at")
     page.get_by_role("button", name="Put back into service").click()
     expect(page.locator(".page-title .badge")).to_have_text("Split")
     assert api.infer("watched", [[1, 2, 3, 4]]).status == 200
