@@ -2,7 +2,7 @@
 
 Reads one JSON object from standard input (port, headers, path, body, rate, threads), sends until standard input ends,
 and then prints a JSON list with one [begin, end, status, epoch, version] per request. Times are nanoseconds of the
-monotonic clock, which all processes of a machine share.
+monotonic clock, which all processes of a machine share. Of `bodies`, in place of one body, each request draws one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import random
 import sys
 import threading
 import time
@@ -20,9 +21,10 @@ FAILED = 599  # no answer at all
 
 
 def send_one(connection: http.client.HTTPConnection, order: dict[str, Any]) -> Record:
+    body = random.choice(order["bodies"]) if "bodies" in order else order["body"]
     begin = time.monotonic_ns()
     try:
-        connection.request("POST", order["path"], order["body"], order["headers"])
+        connection.request("POST", order["path"], body, order["headers"])
         response = connection.getresponse()
         response.read()
     except (OSError, http.client.HTTPException):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
 
-from inference.routing.buckets import bucket_of
+from inference.routing.assignment import check_assignment, check_rules
+from inference.routing.buckets import N_BUCKETS, bucket_of, hash_of, unit_of
 from registry.access.actions import ACTIONS, ROLE_RANK, SCOPES, SITE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +18,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     (ROOT / "docs").glob("*.md")
 )
 NAMES = re.compile(r'"(PORTAL_[A-Z_]+|WEB_CONCURRENCY|PROMETHEUS_[A-Z_]+|DATABASE_URL|REDIS_URL)"')
+WAYS = re.compile(r"`(\{.*?\})`")
 IN_PLACE_OF_A_ROLE = {SITE: "*auditor*", "": "*anyone signed in*"}
 
 
@@ -76,6 +79,23 @@ def test_api_page__buckets__equal_the_code() -> None:
         assert bucket_of(salt.strip("`"), key.strip("`")) == int(bucket)
 
 
+def test_assignment_page__vectors__equal_the_code() -> None:
+    rows = table_rows("docs/assignment.md", "Test vectors")
+    assert len(rows) == 10
+    for salt, key, bits, bucket, unit in rows:
+        hashed = hash_of(salt.strip("`"), key.strip("`"))
+        assert (f"`{hashed:016x}`", str(hashed % N_BUCKETS), str(unit_of(hashed))) == (bits, bucket, unit)
+
+
+def test_assignment_page__ways_and_rules__are_taken() -> None:
+    ways = [
+        json.loads(way) for row in table_rows("docs/assignment.md", "What the key is") for way in WAYS.findall(row[0])
+    ]
+    assert {check_assignment(way).get("by", "header") for way in ways} == {"header", "token", "field", "request"}
+    rules = json.loads(text("docs/assignment.md").split("## Rules")[1].split("```json")[1].split("```")[0])
+    assert check_rules(rules, {"stable", "canary"}) == rules
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page__relative_links__lead_somewhere(page: Path) -> None:
     content = page.read_text(encoding="utf-8")
@@ -99,6 +119,6 @@ def test_architecture_page__files_and_folders__exist() -> None:
 
 
 def test_benchmarks_page__scripts__are_there() -> None:
-    named = re.findall(r"python3 (benchmarks/[a-z]+\.py)", text("docs/benchmarks.md"))
-    assert len(named) == 8
+    named = re.findall(r"python3 (benchmarks/[a-z_]+\.py)", text("docs/benchmarks.md"))
+    assert len(named) == 12
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -110,6 +110,9 @@ def world(db: None, serving: Callable[[], None], settings: Any) -> World:
     ModelAlias.objects.create(model=version.model, name="champion", version=version)
     job = factories.make_job(version, endpoint, users["alice"])
     token, _secret = factories.token_for(users["olga"])
+    delivery = factories.make_delivery()
+    rollout = factories.make_rollout(factories.make_endpoint("r"))
+    experiment = factories.make_experiment(factories.make_endpoint("x"))
     serving()
     parts = {
         "name": "e",
@@ -119,6 +122,14 @@ def world(db: None, serving: Callable[[], None], settings: Any) -> World:
         "version": "1",
         "job_id": job.pk,
         "token_id": token.pk,
+        "rollout_id": rollout.pk,
+        "disagreement_id": factories.make_disagreement(rollout).pk,
+        "experiment_id": experiment.pk,
+        "record_id": factories.make_record(endpoint).pk,
+        "replay_id": factories.make_replay(endpoint).pk,
+        "import_id": factories.make_import(endpoint).key,
+        "webhook_id": delivery.webhook_id,
+        "delivery_id": delivery.pk,
     }
     missing = {
         "name": "no",
@@ -128,6 +139,14 @@ def world(db: None, serving: Callable[[], None], settings: Any) -> World:
         "version": "1",
         "job_id": uuid.uuid4(),
         "token_id": 9**9,
+        "rollout_id": 9**9,
+        "disagreement_id": 9**9,
+        "experiment_id": 9**9,
+        "record_id": 9**9,
+        "replay_id": 9**9,
+        "import_id": uuid.uuid4(),
+        "webhook_id": 9**9,
+        "delivery_id": 9**9,
     }
     return World(users, endpoint, parts, missing)
 
@@ -143,13 +162,39 @@ SHARES = [{"variant": "stable", "version": 1, "weight_bp": 10_000}]
 TENSOR = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
 INSTANCES = {"instances": [[1.0, 2.0, 3.0, 4.0]]}
 # A right body for each, so that nothing but the caller decides.
+PLAN = {"candidate": 2, "reason": "x"}
+TRIAL = {
+    "name": "x",
+    "hypothesis": "x",
+    "metric": "error",
+    "direction": "decrease",
+    "min_effect": 0.1,
+    "planned_size": 100,
+    "arms": [
+        {"key": "control", "version": 1, "weight_bp": 5_000},
+        {"key": "b", "version": 2, "weight_bp": 5_000},
+    ],
+    "reason": "x",
+}
 BODIES: dict[str, Any] = {
+    "POST api/v1/endpoints/<str:slug>/rollouts": PLAN,
+    **{
+        f"POST api/v1/rollouts/<int:rollout_id>/{verb}": {"reason": "x"}
+        for verb in ("start", "pause", "resume", "advance", "promote", "abort")
+    },
+    "POST api/v1/endpoints/<str:slug>/experiments": TRIAL,
+    "POST api/v1/experiments/<int:experiment_id>/conclude": {"winner": None, "reason": "x"},
+    "POST api/v1/outcomes": {"endpoint": "e", "request_id": "r-1", "label": 1},
+    "POST api/v1/endpoints/<str:slug>/replays": {"candidate": 2},
     "POST api/v1/models": {"name": "fresh"},
     "PATCH api/v1/models/<str:name>": {"description": "x"},
     "PATCH api/v1/models/<str:name>/versions/<int:number>": {"description": "x"},
     "POST api/v1/models/<str:name>/versions/<int:number>/release": {"reason": "x"},
     "PUT api/v1/models/<str:name>/aliases/<str:alias>": {"version": 1},
     "POST api/v1/tokens": {"name": "x", "scopes": ["admin"]},
+    "POST api/v1/webhooks": {"url": "https://hooks.example.org/x"},
+    "PATCH api/v1/webhooks/<int:webhook_id>": {"description": "x"},
+    "DELETE api/v1/webhooks/<int:webhook_id>": {"reason": "x"},
     "POST api/v1/endpoints": {"slug": "fresh", "model": "e"},
     "PATCH api/v1/endpoints/<str:slug>": {"description": "x"},
     "DELETE api/v1/endpoints/<str:slug>": {"reason": "x"},
@@ -171,11 +216,32 @@ FORMS: dict[str, dict[str, str]] = {
     "POST endpoints/<str:slug>/promote": {"version": "2", "reason": "x", "epoch": "2"},
     "POST endpoints/<str:slug>/rollback": {"reason": "x", "epoch": "2"},
     "POST tokens": {"name": "x", "scopes": "read", "days": "1"},
+    "POST webhooks": {"url": "https://hooks.example.org/x", "project": "default"},
+    "POST webhooks/email": {"project": "default", "state": "off"},
+    "POST webhooks/<int:webhook_id>/active": {"state": "off"},
+    "POST webhooks/<int:webhook_id>/delete": {"reason": "x"},
     "POST models/<str:name>/versions/<int:number>/aliases": {"alias": "fresh"},
     "POST models/<str:name>/versions/<int:number>/release": {"reason": "x"},
     "POST models/<str:name>/edit": {"description": "x"},
-    "POST endpoints/<str:slug>/settings": {"description": "x", "deadline_ms": "1000", "batch_delay_us": "0"},
-    "POST endpoints/<str:slug>/service": {"state": "out"},
+    "POST experiments/<int:experiment_id>/conclude": {
+        "winner": "-",
+        "rollout": "canary",
+        "reason": "x",
+        "lock_version": "1",
+    },
+    "POST endpoints/<str:slug>/rollouts/new": {"candidate": "2", "preset": "canary", "reason": "x"},
+    **{
+        f"POST rollouts/<int:rollout_id>/{verb}": {"reason": "x", "lock_version": "2"}
+        for verb in ("start", "pause", "resume", "advance", "promote", "abort")
+    },
+    "POST endpoints/<str:slug>/settings": {
+        "description": "x",
+        "deadline_ms": "1000",
+        "batch_delay_us": "0",
+        "capture_bp": "0",
+        "capture_bytes": "65536",
+    },
+    "POST endpoints/<str:slug>/service": {"state": "out", "reason": "x"},
     "POST endpoints/<str:slug>/delete": {"reason": "x", "epoch": "2"},
 }
 FILES = {
@@ -215,7 +281,10 @@ def outcome(status: int) -> str:
 
 
 LISTED_BY_POST = ("v2/repository/index",)
-HAS_OBJECT = ("<str:name>", "<str:slug>", "<uuid:job_id>", "<int:token_id>")
+HAS_OBJECT = (
+    "<str:name>", "<str:slug>", "<uuid:job_id>", "<int:token_id>", "<int:webhook_id>", "<int:delivery_id>",
+    "<int:rollout_id>", "<int:experiment_id>", "<int:replay_id>", "<uuid:import_id>",
+)  # fmt: skip
 
 
 def expected(who: Who, method: str, path: str, *, missing: bool) -> set[str]:
@@ -340,6 +409,15 @@ def test_crawl__superuser__reaches_everything_with_the_bodies_used_here(world: W
         "POST jobs/<uuid:job_id>/cancel": 409,
         "POST api/v1/models/<str:name>/versions/<int:number>/release": 409,  # it is not quarantined
         "POST models/<str:name>/versions/<int:number>/release": 409,
+        "POST endpoints/<str:slug>/rollouts/new": 400,  # its traffic is divided by hand
+        "POST api/v1/endpoints/<str:slug>/rollouts": 409,
+        "POST api/v1/endpoints/<str:slug>/experiments": 409,
+        "POST api/v1/rollouts/<int:rollout_id>/start": 409,
+        "POST api/v1/rollouts/<int:rollout_id>/resume": 409,
+        "POST rollouts/<int:rollout_id>/start": 409,  # it runs
+        "POST rollouts/<int:rollout_id>/resume": 409,
+        "POST endpoints/<str:slug>/experiments": 400,
+        "POST endpoints/<str:slug>/replays": 400,  # tests/inference fill it
         "POST endpoints/<str:slug>/split": 400,  # as many fields as there are arms: tests/browser fills them
         "POST models/<str:name>/versions/<int:number>/try": 400,
     }
