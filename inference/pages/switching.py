@@ -20,9 +20,10 @@ from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Arm, arms_of
 from inference.pages.forms import PromoteForm, ReasonForm, RollBackForm, SplitForm
+from inference.rollouts import services as rollouts
 from inference.selectors.endpoints import get_endpoint
 from inference.selectors.rollouts import running_experiment, running_rollout
-from portal.lib.errors import DeadlineExceeded, PortalError
+from portal.lib.errors import Conflict, DeadlineExceeded, PortalError
 from portal.lib.words import plain_percent, seconds
 from registry import selectors
 from registry.access import policy
@@ -133,6 +134,20 @@ def roll_back(request: PageRequest, slug: str) -> HttpResponse:
 
     more = {"after": after, "revision": revision, "rollout": rollout, "experiment": running_experiment(endpoint)}
     return _answer(request, "inference/rollback.html", endpoint, form, act, more)
+
+
+@page(POST="rollout.operate")
+def rehearse(request: PageRequest, slug: str) -> HttpResponse:
+    """All of a roll back but the moving; the endpoint's page says how long it took."""
+    endpoint = get_endpoint(request.principal, slug)
+    try:
+        found = rollouts.rehearse(request.principal, endpoint)
+    except Conflict as error:
+        messages.warning(request, error.message)
+        return go(request, "endpoint", slug)
+    said = _("Rehearsed: %(n)s of %(all)s processes would follow a roll back in %(time)s. Nothing was moved.")
+    facts = {"n": found.acknowledged, "all": found.processes, "time": seconds(found.seconds)}
+    return go(request, "endpoint", slug, said=said % facts)
 
 
 def _said(form: ReasonForm) -> dict[str, Any]:

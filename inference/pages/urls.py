@@ -26,6 +26,7 @@ urlpatterns = [
     path("endpoints/<str:slug>/promote", switching.promote, name="promote"),
     path("endpoints/<str:slug>/split", switching.split, name="split"),
     path("endpoints/<str:slug>/rollback", switching.roll_back, name="rollback"),
+    path("endpoints/<str:slug>/rehearse", switching.rehearse, name="rehearse"),
     path("endpoints/<str:slug>/settings", endpoint_settings.settings, name="endpoint-settings"),
     path("endpoints/<str:slug>/service", endpoint_settings.service, name="endpoint-service"),
     path("endpoints/<str:slug>/delete", endpoints.delete, name="endpoint-delete"),

@@ -118,6 +118,7 @@ TABLE: dict[str, dict[str, str]] = {
     "endpoints/<str:slug>/live": {"GET": "endpoint.view"},
     "endpoints/<str:slug>/promote": {"GET": "endpoint.deploy", "POST": "endpoint.deploy"},
     "endpoints/<str:slug>/split": {"GET": "endpoint.deploy", "POST": "endpoint.deploy"},
+    "endpoints/<str:slug>/rehearse": {"POST": "rollout.operate"},
     "endpoints/<str:slug>/rollback": {"GET": "endpoint.deploy", "POST": "endpoint.deploy"},
     "endpoints/<str:slug>/rollouts/new": {"GET": "rollout.operate", "POST": "rollout.operate"},
     "rollouts": {"GET": "rollout.view"},

@@ -127,6 +127,14 @@ def test_roll_back__to_the_split_before__and_to_a_named_revision(operator: Clien
     assert live(endpoint) == [("stable", 1, 9_500), ("canary", 2, 500)]
 
 
+def test_rehearse__shows_what_it_took_and_moves_nothing(operator: Client) -> None:
+    endpoint = split(make_endpoint("shop"), 500)
+    assert "Rehearse" in operator.get("/endpoints/shop").content.decode()
+    assert operator.post("/endpoints/shop/rehearse").status_code == 303
+    assert "Nothing was moved" in operator.get("/endpoints/shop").content.decode()
+    assert live(endpoint) == [("stable", 1, 9_500), ("canary", 2, 500)]
+
+
 def test_roll_back__where_nothing_was_before__offers_no_button(operator: Client) -> None:
     make_endpoint("shop")
     page = operator.get("/endpoints/shop/rollback").content.decode()
