@@ -14,7 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from inference.models import Outcome
 from inference.outcomes import imports, services
+from inference.outcomes.summary import summary_of
+from inference.selectors.endpoints import get_endpoint
 from portal.lib.errors import InvalidInput
 from registry.api.base import ManagementView
 from registry.services.receiving import raise_upload_error
@@ -115,6 +118,34 @@ class Outcomes(ManagementView):
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+class VersionOutcomeSerializer(serializers.Serializer[Any]):
+    """`share_right` is null where nothing could be told right or wrong yet, `mean_reward` where no reward came."""
+
+    version = serializers.IntegerField()
+    n = serializers.IntegerField()
+    n_judged = serializers.IntegerField()
+    n_wrong = serializers.IntegerField()
+    n_late = serializers.IntegerField()
+    n_rewards = serializers.IntegerField()
+    share_right = serializers.FloatField(allow_null=True)
+    mean_reward = serializers.FloatField(allow_null=True)
+
+
+class EndpointOutcomes(ManagementView):
+    """How right each version was, as far as the truth is known."""
+
+    actions = {"GET": "endpoint.view"}
+    serializer_class = VersionOutcomeSerializer
+    filterset_class = None
+    pagination_class = None
+    queryset = Outcome.objects.none()
+
+    @extend_schema(responses=VersionOutcomeSerializer(many=True), filters=False)
+    def get(self, request: Request, slug: str) -> Response:
+        found = summary_of(get_endpoint(self.principal, slug))
+        return Response(VersionOutcomeSerializer(found, many=True).data)
 
 
 class OutcomeImport(ManagementView):

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from inference.endpoints import services
 from inference.models import Endpoint
+from inference.outcomes.summary import summary_of
 from inference.pages import selectors_pages
 from inference.pages.arms import Arm, arms_of
 from inference.pages.forms import EndpointForm, ReasonForm
@@ -81,6 +82,7 @@ def endpoint(request: PageRequest, slug: str) -> HttpResponse:
         "fresh": _fresh(found, offered, arms),
         "main_version": main_version(ready, arms),
         "back_to": None if _locked(back_arms, locked) else back_to,
+        "outcomes": summary_of(found),
         "rollout": planned_rollout(found),
         "experiment": running_experiment(found),
         "may_capture": policy.can(request.principal, "capture.view", found.project_id),

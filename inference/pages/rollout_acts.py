@@ -19,9 +19,9 @@ from inference.analysis.guardrails import HOLD_LN
 from inference.models import Rollout, RolloutStage
 from inference.pages.arms import Arm
 from inference.pages.rollout_steps import title_of
-from inference.pages.rollout_view import arms_before, arms_now, arms_with, shown_state, stage_of
+from inference.pages.rollout_view import arms_before, arms_now, arms_with, shown_state
 from inference.rollouts import services
-from inference.selectors.rollouts import get_rollout, last_run
+from inference.selectors.rollouts import get_rollout, last_run, stage_of
 from portal.lib.errors import Conflict, DeadlineExceeded, PortalError
 from registry.access import policy
 from registry.pages.access import PageRequest, page

@@ -24,6 +24,7 @@ from inference.selectors.rollouts import (
     ledger_of,
     looks_of,
     pairs_of,
+    stage_of,
 )
 from registry.access import policy
 from registry.access.principal import Principal
@@ -76,10 +77,6 @@ def cockpit(principal: Principal, rollout: Rollout) -> dict[str, Any]:
     }
     context["seen"] = _digest(context)
     return context
-
-
-def stage_of(rollout: Rollout) -> RolloutStage | None:
-    return next((stage for stage in rollout.stages.all() if stage.index == rollout.position), None)
 
 
 def shown_state(rollout: Rollout, run: AnalysisRun | None) -> str:

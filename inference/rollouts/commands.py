@@ -11,6 +11,7 @@ from inference.rollouts import steps
 from inference.rollouts.machine import HOLD_LN, PERSONS, Position, State, onward
 from inference.rollouts.plan import plan_of
 from inference.rollouts.transitions import Transition, moved, transit
+from inference.selectors.rollouts import last_run
 from portal.lib.errors import Conflict, NotAllowed
 from registry.access import policy
 from registry.access.principal import Principal
@@ -88,7 +89,7 @@ def _check(principal: Principal, rollout: Rollout, command: str, reason: str, lo
 
 def worst_ln_e(rollout: Rollout) -> float:
     """The strongest evidence of harm as the controller last saw it."""
-    run = rollout.runs.order_by("-pk").first()
+    run = last_run(rollout)
     return max(run.ln_e.values(), default=0.0) if run else 0.0
 
 

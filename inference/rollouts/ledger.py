@@ -59,13 +59,6 @@ class Prover:
         return _proven(self._evidence, self._srm, stage)
 
 
-def prove(rollout: Rollout, stage: RolloutStage | None, *, upto: int | None = None) -> Proven:
-    """From the lines up to batch `upto`, and those of the rollouts whose evidence this one goes on from."""
-    prover = Prover(rollout)
-    prover.follow(rollout.seq if upto is None else upto)
-    return prover.proven(stage)
-
-
 def _new_evidence(rollout: Rollout) -> Evidence:
     options = rollout.options
     d0 = options["tolerated_disagreement"]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import log
 from typing import Any
 
 from inference.analysis.guardrails import HOLD_LN, PROOF_LN, RESUME_LN, ROLL_BACK_LN
+from inference.analysis.srm import ALARM_LN
 
 
 class State(StrEnum):
@@ -43,7 +43,6 @@ PERSONS: dict[str, frozenset[State]] = {
     "promote": LIVE,
     "abort": LIVE | {State.DRAFT, State.VALIDATING},
 }
-SRM_LN = log(1_000)
 CALM_LOOKS = 2
 
 
@@ -167,7 +166,7 @@ def _held(plan: Plan, at: Position, facts: Facts) -> Decision:
 def _is_calm(plan: Plan, facts: Facts) -> bool:
     worst = worst_of(plan, facts)
     quiet = worst is None or facts.ln_e[worst] < RESUME_LN
-    return quiet and not facts.slo and facts.srm_ln < SRM_LN and _is_fresh(plan, facts)
+    return quiet and not facts.slo and facts.srm_ln < ALARM_LN and _is_fresh(plan, facts)
 
 
 def _is_fresh(plan: Plan, facts: Facts) -> bool:
@@ -179,7 +178,7 @@ def reason_to_hold(plan: Plan, facts: Facts) -> tuple[str, str]:
     worst = worst_of(plan, facts)
     if worst and facts.ln_e[worst] >= HOLD_LN:
         return "evidence", worst
-    if facts.srm_ln >= SRM_LN:
+    if facts.srm_ln >= ALARM_LN:
         return "srm", ""
     if facts.slo:
         return "slo", ""

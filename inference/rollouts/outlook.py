@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from inference.models import AnalysisRun, Rollout, RolloutStage, RolloutState
 from inference.rollouts.machine import PROOF_LN
 from inference.rollouts.words import WAITS_FOR
+from inference.selectors.rollouts import last_run, stage_of
 from portal.lib.words import percent, seconds
 
 
@@ -21,14 +22,6 @@ class Next(NamedTuple):
     sentence: str
     at: datetime | None
     code: str
-
-
-def last_run(rollout: Rollout) -> AnalysisRun | None:
-    return rollout.runs.order_by("-pk").first()
-
-
-def stage_of(rollout: Rollout) -> RolloutStage | None:
-    return rollout.stages.filter(index=rollout.position).first() if rollout.position >= 0 else None
 
 
 def headline(rollout: Rollout) -> str:

@@ -21,6 +21,7 @@ from inference.rollouts.plan import parse, write_stages
 from inference.rollouts.transitions import Transition, transit
 from inference.routing.convergence import bump_sequence, wait_until_taken
 from inference.selectors.endpoints import version_of_endpoint
+from inference.selectors.rollouts import last_run, running_rollout
 from portal.lib.errors import Conflict, InvalidInput
 from registry.access import policy
 from registry.access.principal import Principal
@@ -166,7 +167,7 @@ def _inherited(endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersion
     last = Rollout.objects.filter(endpoint=endpoint, stable=stable, candidate=candidate, state__in=ENDED).first()
     if last is None or last.state == RolloutState.FAILED_VALIDATION:
         return None
-    run = last.runs.order_by("-pk").first()
+    run = last_run(last)
     if run is not None and max(run.ln_e.values(), default=0.0) >= ROLL_BACK_LN:
         raise Conflict(
             _("This version was rolled back on evidence in rollout %(n)s: register a better one, or force it.")
@@ -188,11 +189,6 @@ def _check_cooled(last: Rollout) -> None:
             details={"rollout": last.pk},
             retry_after=int(left) + 1,
         )
-
-
-def running_rollout(endpoint: Endpoint) -> Rollout | None:
-    rollouts = Rollout.objects.filter(endpoint=endpoint).exclude(state__in=[*ENDED, RolloutState.DRAFT])
-    return rollouts.select_related("endpoint", "stable", "candidate", "base_split").first()
 
 
 def roll_back(

@@ -151,6 +151,11 @@ def ledger_by_stage(rollout: Rollout, *guardrails: str) -> dict[int, Sums]:
     return {stage: Sums(*values) for stage, *values in rows}
 
 
+def stage_of(rollout: Rollout) -> RolloutStage | None:
+    """The present one; None before the first."""
+    return next((stage for stage in rollout.stages.all() if stage.index == rollout.position), None)
+
+
 def last_run(rollout: Rollout) -> AnalysisRun | None:
     return rollout.runs.order_by("-pk").first()
 

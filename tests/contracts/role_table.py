@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, str]] = {
     "api/v1/endpoints/<str:slug>/experiments": {"GET": "experiment.view", "POST": "experiment.operate"},
     "api/v1/experiments/<int:experiment_id>": {"GET": "experiment.view"},
     "api/v1/experiments/<int:experiment_id>/conclude": {"POST": "experiment.operate"},
+    "api/v1/endpoints/<str:slug>/outcomes": {"GET": "endpoint.view"},
     "api/v1/outcomes": {"POST": "outcome.report"},
     "api/v1/outcomes/imports/<uuid:import_id>": {"GET": "outcome.report"},
     "api/v1/endpoints/<str:slug>/replays": {"GET": "rollout.view", "POST": "replay.run"},

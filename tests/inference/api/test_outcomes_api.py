@@ -146,3 +146,17 @@ def test_post__large_table__202_and_its_state_to_be_asked_for(endpoint: Endpoint
     foreign = {"Authorization": f"Bearer {factories.token_for(eve, 'predict')[1]}"}
     assert code_of(Client().get(answer["Location"], headers=foreign)) == (404, "not_found")
     assert code_of(Client().get(f"{URL}/imports/{uuid.uuid4()}", headers=headers)) == (404, "not_found")
+
+
+def test_summary__by_version__right_and_reward_over_http_and_on_the_page(endpoint: Endpoint, bob: User) -> None:
+    for number, label in enumerate((1, 1, 1, 2)):
+        keep_record(endpoint, f"s-{number}")
+        post(bob, {"endpoint": "shop", "request_id": f"s-{number}", "label": label, "reward": 0.5})
+    _row, secret = factories.token_for(bob, "read")
+    answer = Client().get("/api/v1/endpoints/shop/outcomes", headers={"Authorization": f"Bearer {secret}"})
+    (row,) = answer.json()
+    assert (row["version"], row["n"], row["n_wrong"]) == (1, 4, 1)
+    assert (row["share_right"], row["mean_reward"]) == (0.75, 0.5)
+    client = Client()
+    client.force_login(bob, "django.contrib.auth.backends.ModelBackend")
+    assert "what came true" in client.get("/endpoints/shop").content.decode()

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from inference.endpoints.switching import promote as promote_by_hand
 from inference.models import Endpoint, Rollout, RolloutEvent, ServingProcess, SplitActivation
@@ -295,4 +295,3 @@ def _one_race(alice: Any, endpoint: Endpoint) -> None:
         promote_by_hand(alice, live, factories.version_of(live, 1), reason="back")
     else:
         assert live.live_split_id == rollout.base_split_id
-    assert connection is not None

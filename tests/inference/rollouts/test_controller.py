@@ -30,7 +30,6 @@ from inference.rollouts.replaying import replay
 from inference.rollouts.transitions import Transition
 from registry.access.principal import SYSTEM
 from registry.models import Notification
-from tests import factories
 from tests.inference.rollouts.made import count, fresh_of, pairs, tick
 
 Begin = Callable[..., Rollout]
@@ -341,8 +340,7 @@ def test_evidence_json__before_and_after_the_first_look(begin: Begin) -> None:
     assert found["e"]["errors"] > 1
 
 
-def test_experiment_or_deleted_endpoint__is_left_alone(begin: Begin) -> None:
+def test_endpoint_deleted_meanwhile__the_rollout_ends(begin: Begin) -> None:
     rollout = begin()
     Endpoint.objects.filter(pk=rollout.endpoint_id).update(deleted_at=timezone.now())
     assert tick(rollout).state == "rolled_back"
-    assert factories.make_endpoint()

@@ -8,6 +8,9 @@ from math import log
 
 import pytest
 
+from inference.analysis.srm import ALARM_LN
+from inference.models import ENDED as MODEL_ENDED
+from inference.models import RolloutState
 from inference.rollouts.machine import (
     ENDED,
     HOLD_LN,
@@ -16,7 +19,6 @@ from inference.rollouts.machine import (
     PROOF_LN,
     RESUME_LN,
     ROLL_BACK_LN,
-    SRM_LN,
     Decision,
     Facts,
     Plan,
@@ -100,7 +102,7 @@ def test_harm__in_every_live_state__rolls_back(state: State) -> None:
 
 
 def test_precedence__fault_before_evidence_before_pause_before_hold() -> None:
-    awful = replace(GOOD, fault="It crashed.", ln_e={"errors": ROLL_BACK_LN}, srm_ln=SRM_LN, telemetry_age=1e6)
+    awful = replace(GOOD, fault="It crashed.", ln_e={"errors": ROLL_BACK_LN}, srm_ln=ALARM_LN, telemetry_age=1e6)
     paused = Position(State.PAUSED, 1, State.CANARY)
     assert decide(PLAN, paused, awful).code == "fault"
     assert decide(PLAN, paused, replace(awful, fault="")).code == "evidence"
@@ -113,7 +115,7 @@ def test_precedence__fault_before_evidence_before_pause_before_hold() -> None:
     ("change", "code"),
     [
         ({"ln_e": {"errors": HOLD_LN}}, "evidence"),
-        ({"srm_ln": SRM_LN}, "srm"),
+        ({"srm_ln": ALARM_LN}, "srm"),
         ({"slo": "Too slow."}, "slo"),
         ({"telemetry_age": 60.1}, "telemetry"),
         ({"telemetry_age": None}, "telemetry"),
@@ -197,3 +199,8 @@ def test_persons__may_abort_from_every_state_that_has_not_ended() -> None:
 
 def test_facts__through_json__are_the_same() -> None:
     assert facts_from({**as_json(GOOD), "more": 1}) == GOOD
+
+
+def test_states__of_the_machine_and_of_the_table__are_the_same() -> None:
+    assert {state.value for state in State} == set(RolloutState.values)
+    assert {state.value for state in ENDED} == set(MODEL_ENDED)

@@ -14,7 +14,7 @@ from inference.rollouts.validation import validate
 from portal.lib.errors import Conflict, InvalidInput, NotAllowed, NotFound, PortalError
 from registry.access.principal import SYSTEM
 from registry.models import AuditEvent, Notification, VersionStatus
-from tests import factories, graphs
+from tests import factories
 from tests.inference.rollouts.made import QUICK, fresh_of
 
 
@@ -182,5 +182,8 @@ def test_wider_output__is_breaking_and_a_further_one_is_not(endpoint: Endpoint) 
     more = [*factories.SIGNATURE["outputs"], {"name": "z", "datatype": "FP32", "shape": [-1]}]
     version.signature = {**factories.SIGNATURE, "outputs": more}
     version.save()
-    assert create_rollout(SYSTEM, endpoint, {**QUICK, "draft": True}).state == "draft"
-    assert graphs.add_constant()
+    create_rollout(SYSTEM, endpoint, {**QUICK, "draft": True}).delete()
+    wider = [{"name": "y", "datatype": "FP32", "shape": [-1, -1]}]
+    version.signature = {**factories.SIGNATURE, "outputs": wider}
+    version.save()
+    assert _refusal(endpoint).code == "signature_incompatible"
