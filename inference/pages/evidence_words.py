@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp
 
-from portal.lib.words import NARROW, number
-
-# Above it the exact number says nothing more.
-MOST_SHOWN = 1_000_000
-
-
-def e_value(ln_e: float | None) -> str:
-    """E from its natural logarithm: 0.31, 4.2, 14, 1 234; never a 0 that is none."""
-    if ln_e is None:
-        return "–"
-    if ln_e >= log(MOST_SHOWN):
-        return f"> {number(MOST_SHOWN)}"
-    value = exp(ln_e)
-    if value < 0.01:
-        return "< 0.01"
-    return f"{value:.2g}" if value < 9.95 else number(round(value))
+from portal.lib.words import NARROW
 
 
 def rate_percent(n_bad: float, n: float) -> str:
@@ -28,12 +13,6 @@ def rate_percent(n_bad: float, n: float) -> str:
         return "–"
     value = 100 * n_bad / n
     return f"{value:.2f}{NARROW}%" if value < 1 else f"{value:.1f}{NARROW}%"
-
-
-def e_is(ln_e: float | None) -> str:
-    """= 0.31, > 1 000 000: what stands after the letter E."""
-    text = e_value(ln_e)
-    return text if text[0] in "<>" else f"= {text}"
 
 
 def proof_words(ln_e: float) -> str:

@@ -13,7 +13,8 @@ from inference.analysis.guardrails import HOLD_LN, ROLL_BACK_LN, Guardrail
 from inference.analysis.latency import QUANTILES, TOLERATED_BUCKETS
 from inference.models import Rollout, RolloutStage, RolloutState
 from inference.monitoring.histogram import edge_of
-from inference.pages.evidence_words import e_value, proof_words, rate_percent
+from inference.pages.evidence_words import proof_words, rate_percent
+from inference.rollouts.words import e_value
 from inference.selectors.rollouts import Look, Pairs, Sums
 from portal.lib.words import number, seconds
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inference.models import Rollout
 from inference.rollouts.machine import Decision, Facts
+from portal.lib.words import number
 
+# Above it the exact number says nothing more.
+MOST_SHOWN = 1_000_000
 GUARDRAILS = {
     "errors": gettext_lazy("errors"),
     "latency": gettext_lazy("latency"),
@@ -30,12 +33,22 @@ WAITS_FOR = {
 }
 
 
-def strength(ln_e: float) -> str:
-    """E as people read it: 0.31, 14, 400, beyond a million."""
-    if ln_e > 13.8:
-        return "> 1 000 000"
-    e = exp(ln_e)
-    return f"{e:.0f}" if e >= 10 else f"{e:.2g}"
+def e_value(ln_e: float | None) -> str:
+    """E from its natural logarithm: 0.31, 4.2, 14, 1 234; never a 0 that is none."""
+    if ln_e is None:
+        return "–"
+    if ln_e >= log(MOST_SHOWN):
+        return f"> {number(MOST_SHOWN)}"
+    value = exp(ln_e)
+    if value < 0.01:
+        return "< 0.01"
+    return f"{value:.2g}" if value < 9.95 else number(round(value))
+
+
+def e_is(ln_e: float | None) -> str:
+    """= 0.31, > 1 000 000: what stands after the letter E."""
+    text = e_value(ln_e)
+    return text if text[0] in "<>" else f"= {text}"
 
 
 def sentence_of(rollout: Rollout, decision: Decision, facts: Facts) -> str:
@@ -66,10 +79,10 @@ def _of_event(rollout: Rollout, decision: Decision, facts: Facts) -> str:
 
 
 def _of_evidence(decision: Decision, facts: Facts) -> str:
-    found = {"what": GUARDRAILS[decision.guardrail], "e": strength(facts.ln_e[decision.guardrail])}
+    found = {"what": GUARDRAILS[decision.guardrail], "e": e_is(facts.ln_e[decision.guardrail])}
     if decision.event == "roll_back":
-        return _("Evidence of more %(what)s: E = %(e)s, and 400 is enough to roll back.") % found
-    return _("Evidence of more %(what)s: E = %(e)s. Nothing moves from 10 on; it goes on below 5.") % found
+        return _("Evidence of more %(what)s: E %(e)s, and 400 is enough to roll back.") % found
+    return _("Evidence of more %(what)s: E %(e)s. Nothing moves from 10 on; it goes on below 5.") % found
 
 
 def _of_gate(rollout: Rollout, decision: Decision, facts: Facts) -> str:

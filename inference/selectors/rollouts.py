@@ -170,7 +170,8 @@ def looks_of(rollout: Rollout, most: int = MOST_POINTS) -> list[Look]:
 
 
 def pairs_of(rollout: Rollout) -> Pairs:
-    windows = EvidenceWindow.objects.filter(split__rollout=rollout, variant=SHADOW)
+    """Of what the ledger has taken, so that both count the same pairs."""
+    windows = EvidenceWindow.objects.filter(split__rollout=rollout, variant=SHADOW, taken__isnull=False)
 
     def total(name: str) -> Any:
         return Sum(Cast(KT(f"details__{name}"), IntegerField()), default=0)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from inference.analysis.guardrails import HOLD_LN, ROLL_BACK_LN
 from inference.models import Rollout, RolloutEvent, RolloutStage
-from inference.pages.evidence_words import e_is, e_value
+from inference.rollouts.words import e_is, e_value
 from portal.lib.words import number, percent, seconds
 from portal.templatetags.lines import Point, line_chart
 from portal.templatetags.ui import TURNING, icon

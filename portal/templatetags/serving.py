@@ -103,6 +103,11 @@ AUDIT_KINDS = {
     "alias": "tag",
     "endpoint": "waypoints",
     "rollout": "milestone",
+    "experiment": "flask-conical",
+    "replay": "rotate-ccw",
+    "webhook": "webhook",
+    "delivery": "send",
+    "subscription": "mail",
     "job": "list-checks",
     "token": "key-round",
 }

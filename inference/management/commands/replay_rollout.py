@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.models import Rollout
 from inference.rollouts.replaying import Replayed, replay
-from inference.rollouts.words import strength
+from inference.rollouts.words import e_value
 
 
 class Command(BaseCommand):
@@ -41,6 +41,6 @@ def _is_wrong(one: Replayed) -> bool:
 
 def _line(one: Replayed) -> str:
     run = one.run
-    evidence = " ".join(f"{name} {strength(value)}" for name, value in sorted(run.ln_e.items()))
+    evidence = " ".join(f"{name} {e_value(value)}" for name, value in sorted(run.ln_e.items()))
     verdict = "same" if not _is_wrong(one) else f"NOW {one.again or 'nothing'} {' '.join(one.differs)}"
     return f"{run.at:%H:%M:%S} batch {run.seq:>5} stage {run.position} {run.event or '-':<10} {evidence:<40} {verdict}"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pytest
 from django.template.loader import render_to_string
 
-from inference.pages.evidence_words import clock, e_is, e_value, proof_words, rate_percent
+from inference.pages.evidence_words import clock, proof_words, rate_percent
+from inference.rollouts.words import e_is, e_value
 from portal.templatetags.evidence import Mark, arm_chart, evidence_track, stage_rail, state_badge
 from tests.portal.templatetags.test_lines import points
 
