@@ -1,6 +1,7 @@
 from inference.models.batch import BatchChunk, BatchJob, JobStatus
 from inference.models.endpoints import Endpoint, SplitActivation, TrafficShare, TrafficSplit, Variant
 from inference.models.experiments import Experiment, ExperimentArm, ExposedUnit
+from inference.models.golden import GoldenRequest, GoldenRun
 from inference.models.monitoring import MetricWindow
 from inference.models.quarantine import Quarantine, RuntimeDeath
 from inference.models.records import Outcome, PredictionRecord, ReplayDiff, ReplayRun
@@ -33,6 +34,8 @@ __all__ = [
     "Experiment",
     "ExperimentArm",
     "ExposedUnit",
+    "GoldenRequest",
+    "GoldenRun",
     "JobStatus",
     "MetricWindow",
     "Outcome",

@@ -24,11 +24,29 @@ class Role(models.TextChoices):
     OWNER = "owner", _("Owner")
 
 
+class SignaturePolicy(models.TextChoices):
+    """What a project asks of an uploader's own signature."""
+
+    OFF = "off", _("Not asked for")
+    WARN = "warn", _("Missing ones are noted")
+    REQUIRE = "require", _("Required")
+
+
 class Project(models.Model):
-    """A tenant: who is no member sees nothing of it."""
+    """A tenant: who is no member sees nothing of it.
+
+    `quota_bytes` bounds what its versions and open uploads take together, `max_upload_bytes` a single file; None leaves
+    it to the installation. `retention` are its rules (`registry/services/retention.py`); empty keeps everything.
+    """
 
     slug = models.CharField(_("slug"), max_length=64, unique=True, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=200)
+    quota_bytes = models.PositiveBigIntegerField(_("quota in bytes"), null=True, blank=True)
+    max_upload_bytes = models.PositiveBigIntegerField(_("largest upload in bytes"), null=True, blank=True)
+    signature_policy = models.CharField(
+        _("uploader's signature"), max_length=8, choices=SignaturePolicy, default=SignaturePolicy.OFF
+    )
+    retention = models.JSONField(_("retention"), default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -73,3 +91,20 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix} ({self.name})"
+
+
+class SigningKey(models.Model):
+    """The public half of an Ed25519 key with which somebody signs what he uploads. The portal never sees the other."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="signing_keys")
+    name = models.CharField(_("name"), max_length=100)
+    public_key = models.CharField(_("public key"), max_length=64)
+    fingerprint = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:12]})"
