@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
 from inference.runtime.providers import ProviderMissing, check_providers
+from registry.services.keys import BadKey, encryption_keys, trusted_keys
 
 
 @register(Tags.security)
@@ -19,6 +20,17 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
                 "The secret key is too short.", hint="Set PORTAL_SECRET_KEY to 50 random characters.", id="portal.E001"
             )
         ]
+    return []
+
+
+@register(Tags.security)
+def check_keys(**_: Any) -> list[CheckMessage]:
+    hint = 'Make one with: python3 -c "import base64, os; print(base64.b64encode(os.urandom(32)).decode())"'
+    try:
+        trusted_keys()
+        encryption_keys()
+    except BadKey as error:
+        return [Error(str(error), hint=hint, id="portal.E006")]
     return []
 
 

@@ -9,7 +9,15 @@ from typing import Any
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-_SECRETS = ("DATABASE_URL", "REDIS_URL", "PORTAL_SECRET_KEY", "PORTAL_ADMIN_PASSWORD", "PORTAL_EMAIL_URL")
+_SECRETS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "PORTAL_SECRET_KEY",
+    "PORTAL_ADMIN_PASSWORD",
+    "PORTAL_EMAIL_URL",
+    "PORTAL_SIGNING_KEY",
+    "PORTAL_ENCRYPTION_KEY",
+)
 
 
 def read_secret_files(names: tuple[str, ...] = _SECRETS) -> None:

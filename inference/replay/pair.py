@@ -21,8 +21,8 @@ from inference.protocol.v2 import decode_infer, encode_json
 from inference.routing.snapshot import VersionRef
 from inference.runtime.deaths import Death
 from inference.runtime.isolated.session import IsolatedSession
+from inference.serving.opening import opener
 from portal.lib.errors import InvalidInput, PortalError
-from registry.services.artifacts import artifact_store
 
 Outputs = dict[str, np.ndarray]
 LONGEST_WAIT = 10.0
@@ -35,20 +35,23 @@ class Side(NamedTuple):
     version: VersionRef
     session: IsolatedSession
 
-    def answer(self, body: bytes, seconds: float) -> Outputs:
-        """Every output by its name. Raises PortalError; InvalidInput where the request does not fit the signature."""
+    def answer(self, body: bytes, seconds: float, patience: float = LONGEST_WAIT) -> Outputs:
+        """Every output by its name. `patience` is for a process that has to be started again first.
+
+        Raises PortalError; InvalidInput where the request does not fit the signature.
+        """
         request = decode_infer(body, self.version.signature)
         names = [spec.name for spec in self.version.signature.outputs]
-        return dict(zip(names, self._run(request.inputs, seconds), strict=True))
+        return dict(zip(names, self._run(request.inputs, seconds, patience), strict=True))
 
-    def _run(self, inputs: Outputs, seconds: float) -> list[np.ndarray]:
+    def _run(self, inputs: Outputs, seconds: float, patience: float) -> list[np.ndarray]:
         try:
             return self.session.run(inputs, deadline=monotonic() + seconds)
         except PortalError as error:
             if error.code != "model_restarting":
                 raise
             # An earlier request ended its process; this one has to have its chance.
-            time.sleep(min(LONGEST_WAIT, error.retry_after or 1))
+            time.sleep(min(patience, error.retry_after or 1))
             return self.session.run(inputs, deadline=monotonic() + seconds)
 
     def as_text(self, outputs: Outputs) -> str:
@@ -74,7 +77,7 @@ class Compared(NamedTuple):
 def opened(version: VersionRef) -> Iterator[Side]:
     """Raises Unavailable (`model_not_loadable`)."""
     session = IsolatedSession(
-        artifact_store().path(version.sha256),
+        opener(version),
         version.signature,
         memory_bytes=version.memory_bytes,
         limit_bytes=settings.PORTAL_ISOLATED_MEMORY_BYTES,

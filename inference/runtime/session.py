@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from mmap import mmap
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,10 +15,13 @@ import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 from inference.runtime.bfloat16 import BFloat16Runner, has_bfloat16
+from inference.runtime.opening import Opener, opener_of
 from inference.runtime.providers import QUIET, provider_names
 from inference.runtime.watchdog import watchdog
+from inference.runtime.zipmap import ZipMapRunner, has_zipmap
 from portal.lib.errors import DeadlineExceeded, PortalError, Unavailable, Unprocessable
 from registry.artifacts.feeds import InputSlot
+from registry.artifacts.model_files import OpenModel, mapped
 from registry.artifacts.signature import ORT_TYPES, Signature
 
 # Measured: a session costs about one and a half times its file, and something for itself.
@@ -38,6 +43,8 @@ class ModelSession:
     def __init__(self, session: ort.InferenceSession, signature: Signature, memory_bytes: int) -> None:
         self._session: ort.InferenceSession | None = session
         self._run: Run = BFloat16Runner(session, signature).run if has_bfloat16(signature) else session.run
+        if has_zipmap(session):
+            self._run = ZipMapRunner(session, signature, self._run).run
         self._outputs = [spec.name for spec in signature.outputs]
         self._options = _run_options()
         self.signature = signature
@@ -105,30 +112,46 @@ def _too_late() -> DeadlineExceeded:
 
 
 def load_session(
-    path: str | Path,
+    source: str | Path | Opener | OpenModel,
     signature: Signature,
     *,
     threads: int = 1,
     providers: Sequence[str] = ("cpu",),
     tune: Callable[[ort.SessionOptions], None] | None = None,
+    beside: Mapping[str, mmap | bytes] | None = None,
 ) -> ModelSession:
     """`providers` as `providers.provider_names` takes them; `tune` may change the options before they are used.
 
-    Raises Unavailable (`model_not_loadable`).
+    `beside` is the content of the data files where they are mapped already. Raises Unavailable (`model_not_loadable`),
+    and what opening `source` raises.
     """
     options = _options(threads)
     if tune is not None:
         tune(options)
     try:
-        session = ort.InferenceSession(str(path), options, providers=provider_names(providers))
-        # Otherwise a device's failure would move the session to the CPU for good, without a word.
-        session.disable_fallback()
-        size = Path(path).stat().st_size
+        with nullcontext(source) if isinstance(source, OpenModel) else opener_of(source)() as model:
+            session = _create(model, options, providers, mapped(model.data) if beside is None else beside)
+            size = model.size
+    except PortalError:
+        raise
     except Exception:
-        raise _not_loadable() from None
+        raise not_loadable() from None
     if _names_and_types(session) != _expected(signature):
-        raise _not_loadable()
+        raise not_loadable()
     return ModelSession(session, signature, int(size * MEMORY_FACTOR) + MEMORY_BASE)
+
+
+def _create(
+    model: OpenModel, options: ort.SessionOptions, providers: Sequence[str], beside: Mapping[str, mmap | bytes]
+) -> ort.InferenceSession:
+    """ONNX Runtime opens no data file itself: it gets their content, and finds nothing under any other name."""
+    if beside:
+        names, contents = list(beside), list(beside.values())
+        options.add_external_initializers_from_files_in_memory(names, contents, [len(content) for content in contents])
+    session = ort.InferenceSession(model.path, options, providers=provider_names(providers))
+    # Otherwise a device's failure would move the session to the CPU for good, without a word.
+    session.disable_fallback()
+    return session
 
 
 def _options(threads: int) -> ort.SessionOptions:
@@ -158,7 +181,7 @@ def _expected(signature: Signature) -> tuple[set[tuple[str, str]], set[tuple[str
     )
 
 
-def _not_loadable() -> Unavailable:
+def not_loadable() -> Unavailable:
     return Unavailable("This version cannot be loaded; upload it again or pick another one.", code="model_not_loadable")
 
 

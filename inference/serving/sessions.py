@@ -23,8 +23,10 @@ from inference.runtime.surface import Session
 from inference.runtime.warmup import warm_up
 from inference.serving.crashes import Recorded
 from inference.serving.deaths import note_death
+from inference.serving.graph_seals import GraphSeals
+from inference.serving.opening import opener
 from portal.lib.errors import PortalError
-from registry.services.artifacts import artifact_store
+from registry.services.artifacts import artifact_store, require_seal
 
 ON_CPU = ["cpu"]
 _versions: dict[str, VersionRef] = {}
@@ -33,8 +35,7 @@ _versions: dict[str, VersionRef] = {}
 def _load(sha256: str) -> Session:
     version = _versions[sha256]
     try:
-        path = artifact_store().path(sha256)
-        session = _isolated(version, path) if version.isolated else _here(version, path)
+        session = _isolated(version) if version.isolated else _here(version)
     except PortalError as error:
         count(LOADS, error.code)
         raise
@@ -43,9 +44,9 @@ def _load(sha256: str) -> Session:
     return session
 
 
-def _isolated(version: VersionRef, path: Path) -> Session:
+def _isolated(version: VersionRef) -> Session:
     return IsolatedSession(
-        path,
+        opener(version),
         version.signature,
         memory_bytes=version.memory_bytes,
         limit_bytes=settings.PORTAL_ISOLATED_MEMORY_BYTES,
@@ -54,27 +55,33 @@ def _isolated(version: VersionRef, path: Path) -> Session:
     )
 
 
-def _here(version: VersionRef, path: Path) -> Session:
+def _here(version: VersionRef) -> Session:
     providers = settings.PORTAL_EXECUTION_PROVIDERS
-    if providers == ON_CPU:
-        session = optimized_graphs().load(path, version.sha256, version.signature)
+    if providers == ON_CPU and _may_be_rearranged(version):
+        session = optimized_graphs().load(opener(version), version.sha256, version.signature)
     else:
-        session = load_session(path, version.signature, providers=providers)
+        session = load_session(opener(version), version.signature, providers=providers)
     warm_up(session, version.facts)
     return Recorded(session, version.sha256)
 
 
+def _may_be_rearranged(version: VersionRef) -> bool:
+    """Not what has its weights beside it, nor what must not lie on the disk as it is."""
+    return not version.files and not artifact_store().encrypts
+
+
 @cache
 def optimized_graphs() -> OptimizedGraphs:
-    return OptimizedGraphs(Path(settings.DATA_DIR) / "cache" / "optimized", settings.PORTAL_SESSION_BUDGET_BYTES)
+    return OptimizedGraphs(
+        Path(settings.DATA_DIR) / "cache" / "optimized", settings.PORTAL_SESSION_BUDGET_BYTES, seals=GraphSeals()
+    )
 
 
 def keep_optimized(version: VersionRef) -> bool:
     """Rearranges the version's graph for this processor once, so that every later load is quicker. For a worker."""
-    if version.isolated or settings.PORTAL_EXECUTION_PROVIDERS != ON_CPU:
+    if version.isolated or settings.PORTAL_EXECUTION_PROVIDERS != ON_CPU or not _may_be_rearranged(version):
         return False
-    path = artifact_store().path(version.sha256)
-    return optimized_graphs().keep(path, version.sha256, version.signature, version.facts)
+    return optimized_graphs().keep(opener(version), version.sha256, version.signature, version.facts)
 
 
 @cache
@@ -83,7 +90,11 @@ def session_pool() -> SessionPool:
 
 
 def load_version(version: VersionRef) -> Session:
-    """Blocks until the version's session is there. Raises Unavailable (`model_not_loadable`)."""
+    """Blocks until the version's session is there. Raises Unavailable (`model_not_loadable`, `artifact_tampered`).
+
+    The session is that of the digest, which another version may have loaded: that this one has it is asked each time.
+    """
+    require_seal(version.artifact)
     _versions[version.sha256] = version
     pool = session_pool()
     return pool.get(version.sha256) or pool.load(version.sha256)

@@ -17,7 +17,8 @@ from inference.routing.snapshot import VersionRef
 from inference.runtime.deaths import Death
 from inference.runtime.isolated.session import IsolatedSession
 from inference.serving.deaths import note_death
-from registry.services.artifacts import artifact_store
+from inference.serving.opening import opener
+from registry.services.artifacts import tampered
 
 # A shadow that could not be loaded is tried again after this.
 RETRY_SECONDS = 30.0
@@ -26,7 +27,7 @@ RETRY_SECONDS = 30.0
 def load_apart(version: VersionRef, on_death: Callable[[Death], None]) -> IsolatedSession:
     """Raises Unavailable (`model_not_loadable`)."""
     return IsolatedSession(
-        artifact_store().path(version.sha256),
+        opener(version),
         version.signature,
         memory_bytes=version.memory_bytes,
         limit_bytes=settings.PORTAL_ISOLATED_MEMORY_BYTES,
@@ -49,8 +50,10 @@ class ShadowSessions:
     def get(self, version: VersionRef) -> IsolatedSession | None:
         """Never waits: None while it is loading, or has to wait for the next attempt.
 
-        Raises what the load raised, once for each attempt.
+        Raises what the load raised, once for each attempt, and for a version that is not what its seal says.
         """
+        if version.tampered:
+            raise tampered()
         loading = self._loads.get(version.sha256)
         if loading is None:
             if monotonic() >= self._retry_at.get(version.sha256, 0.0):

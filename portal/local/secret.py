@@ -7,8 +7,9 @@ import secrets
 from pathlib import Path
 
 
-def read_or_create(path: Path) -> str:
-    """The secret kept at `path` (mode 0600). Processes that start together all get the same one."""
+def read_or_create(path: Path, n_bytes: int = 48) -> str:
+    """The secret kept at `path` (mode 0600): random bytes in base64 that fits a URL. Processes that start together all
+    get the same one."""
     try:
         return _read(path)
     except FileNotFoundError:
@@ -16,7 +17,7 @@ def read_or_create(path: Path) -> str:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(48) + "\n")
+        file.write(secrets.token_urlsafe(n_bytes) + "\n")
         file.flush()
         os.fsync(file.fileno())
     try:

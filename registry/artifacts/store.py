@@ -6,115 +6,53 @@ disk. Nothing under `sha256/` is ever half-written or changed.
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import io
 import os
 import re
-import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
-from portal.lib.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from portal.lib.errors import InvalidInput, NotFound, PortalError
+from registry.artifacts.encryption import MAGIC, Keyring, broken, pieces, plain_size
+from registry.artifacts.incoming import Incoming, StoredBlob, full_is_unavailable
+from registry.artifacts.plain import is_plain, open_plain
 
-HEAD_BYTES = 4096
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
-    """`head` holds the first 4 KB, enough to say what kind of file it is."""
-
-    sha256: str
-    size: int
-    head: bytes
-
-
-class Incoming:
-    """A file that is still growing under `incoming/`. It ends in `ArtifactStore.adopt`, or in `discard`."""
-
-    def __init__(self, folder: Path, *, limit: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / secrets.token_hex(16)
-        self.size, self._head, self._limit = 0, b"", limit
-        self._digest = hashlib.sha256()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._file = open(descriptor, "wb")  # noqa: SIM115  Closed by `finish` or `discard`.
-
-    def write(self, chunk: bytes) -> None:
-        """Raises TooLarge before the byte after the limit is written, Unavailable when the disk is full."""
-        self.size += len(chunk)
-        if self.size > self._limit:
-            raise TooLarge(
-                f"The file is larger than the limit of {_words(self._limit)}.", details={"limit_bytes": self._limit}
-            )
-        if len(self._head) < HEAD_BYTES:
-            self._head += bytes(chunk[: HEAD_BYTES - len(self._head)])
-        self._digest.update(chunk)
-        with _full_is_unavailable():
-            self._file.write(chunk)
-
-    def finish(self) -> StoredBlob:
-        """Every byte is on disk when this returns."""
-        with _full_is_unavailable():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-        return StoredBlob(self._digest.hexdigest(), self.size, self._head)
-
-    def discard(self) -> None:
-        """Leaves no trace; harmless after `adopt`."""
-        with suppress(OSError):
-            self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    close = discard
-
-
-@contextmanager
-def _full_is_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _storage_full() from error
-        raise
 
 
 class ArtifactStore:
     """Holds any bytes: models, job inputs, job outputs. Safe for many processes on one file system."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keys: Keyring | None = None) -> None:
+        """With `keys` it encrypts all that it takes from now on; what it has may be plain or encrypted."""
         self.root = Path(root)
+        self.keys = keys or Keyring([])
         self._incoming = self.root / "incoming"
         self._blobs = self.root / "sha256"
 
     def receive(self, chunks: Iterable[bytes], *, limit: int) -> StoredBlob:
         """Streams to disk in constant memory. Raises TooLarge, or Unavailable on a full disk, and leaves no trace."""
-        incoming = self.begin(limit=limit)
-        try:
-            for chunk in chunks:
-                incoming.write(chunk)
-            return self.adopt(incoming)
-        finally:
-            incoming.discard()
+        return self._receive(chunks, limit, None)
 
     def begin(self, *, limit: int) -> Incoming:
         """For bytes that are pushed rather than pulled: write to it, then `adopt` it, and `discard` it in any case."""
-        return Incoming(self._incoming, limit=limit)
+        return Incoming(self._incoming, limit=limit, keys=self.keys)
 
     def adopt(self, incoming: Incoming) -> StoredBlob:
         """Moves a whole file to its place; it may have grown in another store on the same file system."""
-        with _full_is_unavailable():
+        with full_is_unavailable():
             blob = incoming.finish()
+            if not self.encrypts and blob.head.startswith(MAGIC):
+                raise _reserved()
             self._place(incoming.path, blob)
         return blob
 
     def path(self, sha256: str) -> Path:
+        """Where the file lies. Its bytes may be encrypted: read them by `open`."""
         if not isinstance(sha256, str) or not _DIGEST.match(sha256):
             raise InvalidInput("A digest is 64 lower-case hexadecimal characters.", code="invalid_digest")
         return self._blobs / sha256[:2] / sha256
@@ -123,16 +61,43 @@ class ArtifactStore:
         return self.path(sha256).is_file()
 
     def size(self, sha256: str) -> int:
+        """Of the plain bytes."""
         try:
-            return self.path(sha256).stat().st_size
+            return plain_size(self.path(sha256))
         except FileNotFoundError:
             raise _missing() from None
 
-    def open(self, sha256: str) -> BinaryIO:
+    def open(self, sha256: str) -> io.BufferedReader:
+        """The plain bytes, to read and to seek in constant memory; only an encrypted file has no descriptor.
+
+        Raises NotFound (`artifact_missing`), or Unavailable (`artifact_tampered`, `encryption_key_missing`).
+        """
         try:
-            return self.path(sha256).open("rb")
+            return open_plain(self.path(sha256), sha256, self.keys)
         except FileNotFoundError:
             raise _missing() from None
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether what it takes from now on lies encrypted on the disk."""
+        return bool(self.keys)
+
+    def encrypt(self, sha256: str) -> bool:
+        """Encrypts a file that lies plain; False when there was nothing to do.
+
+        Raises NotFound, or Unavailable (`artifact_tampered` where its bytes are not those of its digest).
+        """
+        with self.open(sha256) as file:
+            if not self.encrypts or not is_plain(file):
+                return False
+            self._receive(pieces(file), sys.maxsize, sha256)
+        return True
+
+    def digests(self) -> Iterator[str]:
+        """Of all files that it has."""
+        for path in self._blobs.glob("[0-9a-f][0-9a-f]/*"):
+            if _DIGEST.match(path.name):
+                yield path.name
 
     def delete(self, sha256: str) -> bool:
         """True when there was something to delete. The caller knows that nothing refers to it any more."""
@@ -153,14 +118,45 @@ class ArtifactStore:
                     removed += 1
         return removed
 
+    def _receive(self, chunks: Iterable[bytes], limit: int, expected: str | None) -> StoredBlob:
+        """Takes nothing, and raises Unavailable (`artifact_tampered`), where the digest is not the expected one."""
+        incoming = self.begin(limit=limit)
+        try:
+            for chunk in chunks:
+                incoming.write(chunk)
+            if expected is not None and incoming.finish().sha256 != expected:
+                raise broken()
+            return self.adopt(incoming)
+        finally:
+            incoming.discard()
+
     def _place(self, quarantine: Path, blob: StoredBlob) -> None:
         target = self.path(blob.sha256)
-        if target.is_file() and target.stat().st_size == blob.size:
+        if self._has(target, blob) and _touched(target):
             return
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.replace(quarantine, target)
         for folder in (target.parent, self._blobs, self.root):
             _sync_folder(folder)
+
+    def _has(self, target: Path, blob: StoredBlob) -> bool:
+        """Whether the very bytes lie there, and lie as they should. What was spoilt is replaced."""
+        try:
+            with open_plain(target, blob.sha256, self.keys) as file:
+                if is_plain(file) == self.encrypts:
+                    return False
+                return hashlib.file_digest(file, "sha256").hexdigest() == blob.sha256
+        except (FileNotFoundError, PortalError):
+            return False
+
+
+def _touched(path: Path) -> bool:
+    """As young as its last use, so that a sweep of what nobody refers to leaves it alone; False where one was first."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sync_folder(path: Path) -> None:
@@ -171,19 +167,8 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _words(size: int) -> str:
-    for unit, step in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
-        if size >= step:
-            return f"{size / step:.4g} {unit}"
-    return f"{size} bytes"
-
-
-def _storage_full() -> Unavailable:
-    return Unavailable(
-        "The server has no room left for this file. Try again later or ask an operator to free some space.",
-        code="storage_full",
-        retry_after=300,
-    )
+def _reserved() -> InvalidInput:
+    return InvalidInput("This file begins like the server's own encrypted files: send another.", code="reserved_format")
 
 
 def _missing() -> NotFound:

@@ -18,6 +18,7 @@ from inference.runtime.isolated.wire import Kind, Order, receive_order, reply
 from inference.runtime.session import ModelSession, load_session
 from portal.lib.errors import PortalError, Unprocessable
 from registry.artifacts import landlock
+from registry.artifacts.model_files import OpenModel, mapped
 from registry.artifacts.runtime_errors import is_memory
 from registry.artifacts.signature import Signature
 
@@ -41,18 +42,21 @@ class ModelProgram:
                 self._remember(order)
 
     def _load(self, wanted: dict[str, Any]) -> ModelSession | None:
+        given = OpenModel(wanted["main"], wanted["data"])
         try:
-            path = keep_in_memory(wanted["path"])
+            model = OpenModel(keep_in_memory(given.main), {})
+            beside = mapped(given.data)
             signature = Signature.from_json(wanted["signature"])
-            version = confine(wanted["limit_bytes"])
+            version = confine(wanted["limit_bytes"], len(given.data))
             # What the model's code prints is nobody's; standard input leads nowhere.
             os.dup2(0, 2)
-            session = load_session(path, signature, threads=wanted["threads"])
+            session = load_session(model, signature, threads=wanted["threads"], beside=beside)
         except (PortalError, OSError):
             reply(self._theirs, Kind.FAILED)
             return None
-        if path != wanted["path"]:
-            os.close(int(path.rpartition("/")[2]))
+        given.close()
+        if model.main != given.main:
+            model.close()
         reply(self._theirs, Kind.READY, version)
         return session
 

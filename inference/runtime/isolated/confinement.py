@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-import sysconfig
 from contextlib import suppress
 
 from registry.artifacts import landlock
+from registry.artifacts.bounds import address_space, bound, readable_folders
+from registry.artifacts.politeness import let_others_go_first
 
-LOCALES = ("/usr/lib/locale", "/usr/share/locale", "/usr/share/i18n")
-# A model that never ends leaves the processors to the others, where they want them.
-NICENESS = 15
-GROUP_NICENESS = 19
 # Out of 1000. When the machine runs out of memory, this process goes before the ones that serve.
 OOM_SCORE = b"800"
 OPEN_FILES = 64
@@ -21,38 +18,35 @@ RUNTIME_BYTES = 160 << 20
 STACK_BYTES = 8 << 20
 
 
-def confine(limit_bytes: int) -> int | None:
+def confine(limit_bytes: int, n_files: int = 0) -> int | None:
     """Only the libraries' files, no network, no writing, and `limit_bytes` of memory for the model and its tensors.
 
+    `n_files` of the model's own are open beside the usual ones, and what is mapped of them already comes on top.
     Returns the version of Landlock, or None where the kernel has none.
     """
     os.environ.clear()
-    _let_others_go_first()
+    # A model that never ends leaves the processors to the others, where they want them.
+    let_others_go_first()
     _first_to_go()
-    paths = sysconfig.get_paths()
-    used = landlock.restrict((*{paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}, *LOCALES))
-    _bound(limit_bytes)
+    used = landlock.restrict(readable_folders())
+    _bound(limit_bytes, n_files)
     return used
 
 
-def keep_in_memory(path: str) -> str:
-    """A name under which the file's content can be opened when the file itself no longer can."""
-    if not hasattr(os, "memfd_create"):
-        return path
+def keep_in_memory(descriptor: int) -> int:
+    """A descriptor of the file's content by which it can be opened again when the file itself no longer can."""
+    if not hasattr(os, "memfd_create") or os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:"):
+        return descriptor
     memory = os.memfd_create("model", os.MFD_CLOEXEC)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        while os.lseek(memory, 0, os.SEEK_CUR) < size:
-            if not os.sendfile(memory, file.fileno(), None, size):
-                break
-    return f"/proc/self/fd/{memory}"
-
-
-def _let_others_go_first() -> None:
-    """Linux groups processes by session, and niceness counts within a group only: the group needs its own."""
-    os.nice(NICENESS)
-    with suppress(OSError), open("/proc/self/autogroup", "wb") as file:
-        file.write(b"%d" % GROUP_NICENESS)
+    size = os.fstat(descriptor).st_size
+    # Where the other side reads the same file, the position is shared with it.
+    position = 0
+    while position < size:
+        sent = os.sendfile(memory, descriptor, position, size - position)
+        if not sent:
+            break
+        position += sent
+    return memory
 
 
 def _first_to_go() -> None:
@@ -60,23 +54,12 @@ def _first_to_go() -> None:
         file.write(OOM_SCORE)
 
 
-def _bound(limit_bytes: int) -> None:
+def _bound(limit_bytes: int, n_files: int) -> None:
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES + 2 * n_files),
         (resource.RLIMIT_STACK, STACK_BYTES),
-        (resource.RLIMIT_AS, _occupied() + RUNTIME_BYTES + limit_bytes),
+        (resource.RLIMIT_AS, address_space() + RUNTIME_BYTES + limit_bytes),
     ):
-        ceiling = resource.getrlimit(kind)[1]
-        value = limit if ceiling == resource.RLIM_INFINITY else min(limit, ceiling)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(kind, (value, value))
-
-
-def _occupied() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
+        bound(kind, limit)

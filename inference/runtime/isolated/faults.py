@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from math import ceil
 
-from portal.lib.errors import DeadlineExceeded, Unavailable, Unprocessable
+from portal.lib.errors import DeadlineExceeded, PortalError, Unavailable, Unprocessable
+
+
+def again(error: PortalError) -> PortalError:
+    """The same for another caller: one instance raised many times would gather tracebacks without end."""
+    return type(error)(error.message, code=error.code, details=error.details, retry_after=error.retry_after)
 
 
 def crashed(signal: str = "") -> Unprocessable:

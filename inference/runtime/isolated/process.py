@@ -16,6 +16,8 @@ from typing import NamedTuple
 from inference.runtime.isolated.conversation import Conversation
 from inference.runtime.isolated.endings import Blame, Ending, judge
 from inference.runtime.isolated.starvation import is_starved
+from inference.runtime.opening import Opener
+from registry.artifacts.model_files import OpenModel
 from registry.artifacts.signature import Signature
 
 _ROOT = str(Path(__file__).resolve().parents[3])
@@ -37,7 +39,7 @@ _PASSED_ON = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 class Assignment(NamedTuple):
     """What a process is for. `limit_bytes` of memory are for the model and its tensors; the runtime's come on top."""
 
-    path: str
+    opener: Opener
     signature: Signature
     threads: int
     limit_bytes: int
@@ -46,17 +48,22 @@ class Assignment(NamedTuple):
 class ModelProcess:
     """The thread that makes it must live as long as it: on Linux the process dies with that thread."""
 
-    def __init__(self, assignment: Assignment) -> None:
-        """Raises OSError when no process can be started."""
+    def __init__(self, assignment: Assignment, model: OpenModel) -> None:
+        """The files have to stay open until `load` is over. Raises OSError when no process can be started."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._program = _start(theirs.fileno())
+            self._program = _start(theirs.fileno(), (model.main, *model.data.values()))
         self.pid = self._program.pid
         self.conversation = Conversation(ours, assignment.limit_bytes, self.kill)
         # Set once it is known how the process ended.
         self.ended = Event()
         self.ending = Ending(None)
-        self._order = {**assignment._asdict(), "signature": assignment.signature.as_json()}
+        self._order = {
+            **model._asdict(),
+            "signature": assignment.signature.as_json(),
+            "threads": assignment.threads,
+            "limit_bytes": assignment.limit_bytes,
+        }
         self._blame: Blame = ""
         # Reentrant, as the collector may let a session go in the middle of anything.
         self._ending = RLock()
@@ -113,14 +120,14 @@ class ModelProcess:
                 end(self.pid, signal.SIGKILL)
 
 
-def _start(descriptor: int) -> subprocess.Popen[bytes]:
+def _start(descriptor: int, files: tuple[int, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-I", "-c", _PROGRAM, _ROOT, str(descriptor), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**_ENVIRONMENT, **{name: os.environ[name] for name in _PASSED_ON if name in os.environ}},
         cwd="/",
-        pass_fds=(descriptor,),
+        pass_fds=(descriptor, *files),
         start_new_session=True,
     )
 

@@ -14,6 +14,7 @@ from inference.runtime.isolated import faults
 from inference.runtime.isolated.process import Assignment, ModelProcess
 from inference.runtime.isolated.supervisor import Supervisor
 from inference.runtime.isolated.wire import Gone, NotRead
+from inference.runtime.opening import Opener, opener_of
 from portal.lib.errors import PortalError
 from registry.artifacts.signature import Signature, TensorSpec
 
@@ -27,7 +28,7 @@ class IsolatedSession:
 
     def __init__(
         self,
-        path: str | Path,
+        source: str | Path | Opener,
         signature: Signature,
         *,
         memory_bytes: int,
@@ -36,15 +37,16 @@ class IsolatedSession:
         on_death: Callable[[Death], None],
         threads: int = 1,
     ) -> None:
-        """Returns when the model is loaded. Raises Unavailable (`model_not_loadable`).
+        """Returns when the model is loaded. Raises Unavailable (`model_not_loadable`), and what opening it raises.
 
-        `memory_bytes` is an estimate for as long as nothing better is known. `on_death` is called from another thread;
-        it must not hold on to this session, or the process stays until `close`.
+        `source` is opened at each start of the process. `memory_bytes` is an estimate for as long as nothing better is
+        known. `on_death` is called from another thread; neither it nor `source` may hold on to this session, or the
+        process stays until `close`.
         """
         self.signature = signature
         self._specs = {spec.name: spec for spec in signature.outputs}
         self._estimate = memory_bytes
-        self._supervisor = Supervisor(Assignment(str(path), signature, threads, limit_bytes), sha256, on_death)
+        self._supervisor = Supervisor(Assignment(opener_of(source), signature, threads, limit_bytes), sha256, on_death)
         self._end = weakref.finalize(self, self._supervisor.close)
         self._supervisor.start()
 

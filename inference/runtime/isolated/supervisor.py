@@ -15,6 +15,7 @@ from inference.runtime.isolated import faults
 from inference.runtime.isolated.backoff import BackOff
 from inference.runtime.isolated.endings import Ending
 from inference.runtime.isolated.process import Assignment, ModelProcess
+from portal.lib.errors import PortalError
 
 # A model that takes longer to load than this will not be waited for.
 START_SECONDS = 120.0
@@ -36,15 +37,17 @@ class Supervisor:
         self._resumes_at = 0.0
         self._closed = False
         self._loaded_once = False
+        # Why the files could not be opened the last time.
+        self._unopened: PortalError | None = None
         self.restarts = 0
 
     def start(self) -> None:
-        """Returns when the model is loaded. Raises Unavailable (`model_not_loadable`)."""
+        """Returns when the model is loaded. Raises Unavailable (`model_not_loadable`), or why it cannot be opened."""
         Thread(target=self._watch, name="isolated-model", daemon=True).start()
         with self._changed:
             self._changed.wait_for(lambda: self._loaded_once or self._closed)
             if not self._loaded_once:
-                raise faults.not_loadable()
+                raise faults.again(self._unopened) if self._unopened else faults.not_loadable()
 
     def process(self, until: float) -> ModelProcess:
         """The process that is ready, waited for until then if it is just starting. Raises PortalError."""
@@ -54,6 +57,8 @@ class Supervisor:
                     return self._process
                 now = monotonic()
                 if self._resumes_at > now:
+                    if self._unopened is not None:
+                        raise faults.again(self._unopened)
                     raise faults.restarting(self._resumes_at - now)
                 if now >= until or not self._changed.wait(until - now):
                     raise faults.too_late()
@@ -89,10 +94,17 @@ class Supervisor:
 
     def _launch(self) -> ModelProcess | None:
         try:
-            process = ModelProcess(self._assignment)
+            with self._assignment.opener() as model:
+                self._unopened = None
+                return self._load(ModelProcess(self._assignment, model))
+        except PortalError as error:
+            self._unopened = error
+            log.error("isolated_model_not_opened", sha256=self._sha256, code=error.code)
         except OSError:
             log.exception("isolated_model_not_started", sha256=self._sha256)
-            return None
+        return None
+
+    def _load(self, process: ModelProcess) -> ModelProcess:
         with self._changed:
             self._newest = process
             if self._closed:

@@ -14,6 +14,8 @@ from portal.celery import app
 from portal.local import claim, prepare, stores
 from portal.local.console import CannotStart
 from portal.local.doctor.finding import Finding, Level, fail, ok, warn
+from portal.local.doctor.keys import seals
+from portal.local.doctor.proofs import served_versions
 from portal.local.external import ask_postgres, ask_redis, without_password
 from portal.local.paths import Layout
 from portal.local.probe import Address, check_free, is_ready
@@ -33,6 +35,8 @@ def examine(layout: Layout) -> Iterator[Finding]:
         yield from (database, broker)
         if database.level == Level.OK:
             yield _tables()
+            yield seals()
+            yield served_versions()
             yield _clock()
         if broker.level == Level.OK:
             yield _worker()

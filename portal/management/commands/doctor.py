@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.local.doctor import machine, services
+from portal.local.doctor import keys, machine, services
 from portal.local.doctor.finding import Finding, Level
 from portal.local.paths import Layout
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         layout = Layout.from_environment()
         n_failed = 0
-        for finding in (check(layout) for check in machine.CHECKS):
+        for finding in (check(layout) for check in (*machine.CHECKS, *keys.CHECKS)):
             n_failed += self._show(finding)
         for finding in services.examine(layout):
             n_failed += self._show(finding)

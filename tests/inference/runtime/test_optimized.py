@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
 from inference.runtime import optimized
+from inference.runtime.opening import opener_of
 from inference.runtime.optimized import OptimizedGraphs, same_answers
 from inference.runtime.session import load_session
 from portal.lib.errors import Unavailable
@@ -136,3 +139,78 @@ def test_keep__folder_cannot_be_made__no_error(tmp_path: Path, original: tuple[P
     (tmp_path / "optimized").write_bytes(b"a file is in the way")
     assert not graphs_in(tmp_path).keep(*original, SIGNATURE, FACTS)
     assert graphs_in(tmp_path).load(*original, SIGNATURE).run(X)[0].shape == (2, 1)
+
+
+class Seals:
+    """A seal of its own kind: what matters is what it is asked."""
+
+    def seal(self, original: str, kept: str) -> dict[str, str]:
+        return {"of": original, "kept": kept}
+
+    def holds(self, original: str, kept: str, seal: dict[str, str]) -> bool:
+        return seal == {"of": original, "kept": kept}
+
+
+@pytest.mark.parametrize("spoil", ["graph", "seal", "no seal", "other version's"])
+def test_load__kept_graph_is_not_the_one_that_was_sealed__thrown_away_and_the_original_loaded(
+    tmp_path: Path, original: tuple[Path, str], spoil: str
+) -> None:
+    found = OptimizedGraphs(tmp_path / "optimized", 1 << 30, seals=Seals(), min_bytes=1, worth=ALWAYS)
+    expected = found.load(*original, SIGNATURE).run(X)[0]
+    assert found.keep(*original, SIGNATURE, FACTS)
+    kept, seal = kept_files(tmp_path)
+    assert seal.name == f"{kept.name}.{hashlib.sha256(kept.read_bytes()).hexdigest()}.seal"
+    if spoil == "graph":
+        kept.write_bytes(graphs.mlp(65))
+    elif spoil == "no seal":
+        seal.unlink()
+    else:
+        seal.write_bytes(b'{"of": "x", "kept": "y"}' if spoil == "seal" else b"[")
+    assert found.load(*original, SIGNATURE).run(X)[0].tobytes() == expected.tobytes()
+    assert not kept.exists()
+
+
+def test_load__kept_graph_with_its_seal__loaded_without_the_original(
+    tmp_path: Path, original: tuple[Path, str]
+) -> None:
+    found = OptimizedGraphs(tmp_path / "optimized", 1 << 30, seals=Seals(), min_bytes=1, worth=ALWAYS)
+    assert found.keep(*original, SIGNATURE, FACTS)
+    original[0].unlink()
+    assert found.load(*original, SIGNATURE).run(X)[0].shape == (2, 1)
+
+
+def test_keep__two_at_once_with_different_graphs__whichever_is_there_has_its_seal(
+    tmp_path: Path, original: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rearranged graph of one process differs from the other's in a byte, and both keep theirs at every moment."""
+    refused: list[str] = []
+
+    class Watched(Seals):
+        def holds(self, original: str, kept: str, seal: dict[str, str]) -> bool:
+            held = super().holds(original, kept, seal)
+            refused.extend([] if held else [kept])
+            return held
+
+    def keeper(number: int) -> None:
+        found = OptimizedGraphs(tmp_path / "optimized", 1 << 30, seals=Watched(), min_bytes=1, worth=ALWAYS)
+        monkeypatch.setattr(found, "_make", lambda model, draft, *_: draft.write_bytes(graphs.mlp(64, seed=number)))
+        with opener_of(original[0])() as model:
+            for _ in range(40):
+                assert found._keep(model, original[1], SIGNATURE, FACTS)
+
+    def loader() -> None:
+        found = OptimizedGraphs(tmp_path / "optimized", 1 << 30, seals=Watched(), min_bytes=1, worth=ALWAYS)
+        while not done.is_set():
+            found.load(*original, SIGNATURE).close()
+
+    done = Event()
+    with ThreadPoolExecutor() as pool:
+        loads = pool.submit(loader)
+        try:
+            for keeps in [pool.submit(keeper, number) for number in (1, 2, 3)]:
+                keeps.result()
+        finally:
+            done.set()
+        loads.result()
+    assert refused == []
+    assert list((tmp_path / "optimized").glob("*.draft")) == []
