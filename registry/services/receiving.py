@@ -14,7 +14,8 @@ from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest, HttpResponse
 
 from portal.lib.errors import PortalError
-from registry.artifacts.store import ArtifactStore, Incoming, StoredBlob
+from registry.artifacts.incoming import Incoming, StoredBlob
+from registry.artifacts.store import ArtifactStore
 from registry.services.artifacts import artifact_store
 
 
@@ -26,8 +27,7 @@ class QuarantinedUpload(UploadedFile):
         self.incoming = incoming
 
     def chunks(self, chunk_size: int | None = None) -> Any:
-        self.incoming.finish()
-        with self.incoming.path.open("rb") as file:
+        with self.incoming.open() as file:
             while chunk := file.read(chunk_size or self.DEFAULT_CHUNK_SIZE):
                 yield chunk
 
