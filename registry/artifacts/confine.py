@@ -4,56 +4,33 @@ from __future__ import annotations
 
 import os
 import resource
-import sysconfig
-from contextlib import suppress
 
 from registry.artifacts import landlock
+from registry.artifacts.bounds import address_space, bound, readable_folders
 from registry.artifacts.limits import Limits
+from registry.artifacts.politeness import let_others_go_first
 
-_LOCALES = ("/usr/lib/locale", "/usr/share/locale", "/usr/share/i18n")
 
-
-def confine(limits: Limits, file_bytes: int) -> int | None:
+def confine(limits: Limits, file_bytes: int, n_data_files: int = 0) -> int | None:
     """Only the libraries' files, no network, no writing, bounded memory and time. Returns the Landlock ABI or None."""
     os.environ.clear()
+    let_others_go_first()
     landlock.drop_privileges()
-    used = landlock.restrict((*_libraries(), *_LOCALES))
-    _bound(limits, file_bytes)
+    used = landlock.restrict(readable_folders())
+    _bound(limits, file_bytes, n_data_files)
     return used
 
 
-def _libraries() -> set[str]:
-    paths = sysconfig.get_paths()
-    return {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-
-
-def _bound(limits: Limits, file_bytes: int) -> None:
+def _bound(limits: Limits, file_bytes: int, n_data_files: int) -> None:
     cpu = int(limits.scaled(limits.cpu_seconds, file_bytes))
-    _set(resource.RLIMIT_CPU, cpu, cpu + 2)
+    bound(resource.RLIMIT_CPU, cpu, cpu + 2)
     for kind, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, limits.open_files),
+        # Each data file is open, and Python opens it once more to map it.
+        (resource.RLIMIT_NOFILE, limits.open_files + 2 * n_data_files),
         (resource.RLIMIT_STACK, limits.stack_bytes),
         (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_AS, _address_space() + limits.memory_for(file_bytes)),
+        (resource.RLIMIT_AS, address_space() + limits.memory_for(file_bytes)),
     ):
-        _set(kind, value, value)
-
-
-def _set(kind: int, soft: int, hard: int) -> None:
-    """An administrator's lower limit stays; a system that lacks one of them keeps the others."""
-    ceiling = resource.getrlimit(kind)[1]
-    if ceiling != resource.RLIM_INFINITY:
-        soft, hard = min(soft, ceiling), min(hard, ceiling)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(kind, (soft, hard))
-
-
-def _address_space() -> int:
-    """What the process occupies already: mostly libraries."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
+        bound(kind, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from registry.artifacts.feeds import is_free
 from registry.artifacts.names import readable
 from registry.artifacts.probe import Probe
 from registry.artifacts.report import Rejected
-from registry.artifacts.signature import ORT_TYPES, Signature, TensorSpec
+from registry.artifacts.signature import ORT_TYPES, ZIPMAP_TYPES, Signature, TensorSpec
 
 Notice = dict[str, str]
 Shape = tuple[int, ...]
@@ -29,13 +30,20 @@ def outputs_of_unknown_rank(graph: onnx.GraphProto) -> set[str]:
     return {value.name for value in graph.output if not value.type.tensor_type.HasField("shape")}
 
 
-def contract(session: onnxruntime.InferenceSession, probe: Probe, unranked: set[str]) -> Contract:
+def contract(
+    session: onnxruntime.InferenceSession, probe: Probe, unranked: set[str], labels: Mapping[str, Sequence[Any]]
+) -> Contract:
+    """`labels` are the classes of outputs that are lists of dictionaries. Raises Rejected."""
     warnings: list[Notice] = []
     inputs = tuple(_spec(arg, _declared(arg)) for arg in session.get_inputs())
     outputs = []
     for index, arg in enumerate(session.get_outputs()):
         seen = [shapes[index] for shapes in probe.shapes]
-        outputs.append(_spec(arg, _output_shape(arg, seen, unranked, warnings)))
+        if arg.type in ZIPMAP_TYPES:
+            shape = _zipmap_shape(arg.name, labels, seen, has_batch=any(spec.shape[:1] == (-1,) for spec in inputs))
+        else:
+            shape = _output_shape(arg, seen, unranked, warnings)
+        outputs.append(_spec(arg, shape))
     return Contract(Signature(inputs, tuple(outputs)), warnings)
 
 
@@ -45,6 +53,17 @@ def _spec(arg: onnxruntime.NodeArg, shape: Shape) -> TensorSpec:
 
 def _declared(arg: Any) -> Shape:
     return tuple(-1 if is_free(size) else int(size) for size in arg.shape)
+
+
+def _zipmap_shape(name: str, labels: Mapping[str, Sequence[Any]], seen: list[Shape], *, has_batch: bool) -> Shape:
+    if not labels.get(name):
+        raise Rejected(
+            "zipmap_output",
+            f"The output {readable(name)!r} is a list of dictionaries whose labels neither the graph nor a trial run "
+            "shows. Export with options={'zipmap': False} in skl2onnx.to_onnx.",
+        )
+    rows = -1 if has_batch or not seen else seen[0][0]
+    return (rows, len(labels[name]))
 
 
 def _output_shape(arg: Any, seen: list[Shape], unranked: set[str], warnings: list[Notice]) -> Shape:

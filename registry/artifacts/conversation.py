@@ -40,6 +40,9 @@ class Conversation:
             if step is not None:
                 self.on_step(step)
 
+    def close(self) -> None:
+        """It holds nothing but words."""
+
     def _take(self, line: bytes) -> str | None:
         """The name of the step that begins, if this line says so."""
         try:

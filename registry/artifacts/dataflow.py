@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from registry.artifacts.walk import domain_of, key_of, subgraphs
+from registry.artifacts.walk import domain_of, is_external, key_of, subgraphs
 
 
 class Value(NamedTuple):
@@ -62,7 +62,7 @@ class Flow:
 
     def _graph(self, graph: onnx.GraphProto, around: Values, times: int | None) -> list[Value]:
         """What a graph gives, its own inputs being the caller's. An initializer that may be replaced is an input."""
-        own = {tensor.name: Value(False, tensor) for tensor in graph.initializer}
+        own = {tensor.name: OWN if is_external(tensor) else Value(False, tensor) for tensor in graph.initializer}
         sparse = {item.values.name: OWN for item in graph.sparse_initializer}
         values = around.new_child({**own, **sparse, **{value.name: CALLERS for value in graph.input}})
         self._nodes(graph.node, values, times)

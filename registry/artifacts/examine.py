@@ -16,12 +16,17 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import checker
 
 from registry.artifacts import inspect, lint
+from registry.artifacts.classes import declared_labels, shown_labels
 from registry.artifacts.contract import contract, outputs_of_unknown_rank
+from registry.artifacts.external import hollow, locations
 from registry.artifacts.isolation import verdict
 from registry.artifacts.limits import Limits
+from registry.artifacts.model_files import OpenModel, mapped
+from registry.artifacts.names import readable
 from registry.artifacts.probe import Probe, Prober, load
 from registry.artifacts.report import READY, Rejected, Report
 from registry.artifacts.runtime_errors import is_memory, needs_memory, short
+from registry.artifacts.zipmap import Label
 
 Send = Callable[[dict[str, Any]], None]
 _PAGE = resource.getpagesize()
@@ -32,16 +37,26 @@ _DAMAGED = Rejected(
 )
 
 
-class Examination:
-    """`descriptor` is the open model, `statm` the open /proc/self/statm or None."""
+_LOCALE = Rejected(
+    "locale_missing",
+    "The model changes texts by the rules of a language that this server does not have installed. Export it with "
+    'locale="C", or ask an operator to install that locale, which most often is en_US.UTF-8.',
+)
 
-    def __init__(self, descriptor: int, limits: Limits, statm: int | None, send: Send) -> None:
-        self._descriptor = descriptor
+
+class Examination:
+    """`model` is the open model with its data files, `statm` the open /proc/self/statm or None."""
+
+    def __init__(self, model: OpenModel, limits: Limits, statm: int | None, send: Send) -> None:
+        self._descriptor = model.main
+        self._files = model.data
         self._limits = limits
         self._statm = statm
         self._send = send
         self._steps: list[dict[str, Any]] = []
         self._facts: dict[str, Any] = {}
+        self._unused: list[str] = []
+        self._labels: dict[str, list[Label]] = {}
         self._at_start = 0
 
     def report(self) -> Report:
@@ -65,9 +80,9 @@ class Examination:
         with self._step("probe", "probe_failed") as step:
             probe = self._probe(session)
             step["status"] = probe.status
-            agreed = contract(session, probe, unranked)
+            agreed = contract(session, probe, unranked, self._labels)
         self._note(probe)
-        warnings = (*agreed.warnings, *_warnings(probe))
+        warnings = (*self._unused_files(), *agreed.warnings, *_warnings(probe))
         return Report(READY, signature=agreed.signature, facts=self._facts, warnings=warnings, steps=tuple(self._steps))
 
     @contextmanager
@@ -92,14 +107,19 @@ class Examination:
         """The outputs without a shape, and the bytes for the checker."""
         model = onnx.ModelProto.FromString(data)
         self._facts.update(inspect.origin(model))
-        n_nodes = lint.check(model, self._limits)
+        sizes = {name: os.fstat(descriptor).st_size for name, descriptor in self._files.items()}
+        n_nodes = lint.check(model, self._limits, sizes)
+        self._unused = sorted(set(sizes) - set(locations(model, self._limits)))
         self._facts.update(inspect.facts(model, n_nodes, self._limits))
+        self._labels = declared_labels(model.graph)
         unranked = outputs_of_unknown_rank(model.graph)
-        return unranked, model.SerializeToString() if lint.give_ranks(model, self._limits) else data
+        if self._files:
+            model = hollow(model)
+        return unranked, model.SerializeToString() if lint.give_ranks(model, self._limits) or self._files else data
 
     def _load(self, data: bytes) -> onnxruntime.InferenceSession:
         before, started = self._resident(), time.perf_counter()
-        session = load(data)
+        session = load(data, mapped(self._files))
         self._facts["load_seconds"] = round(time.perf_counter() - started, 6)
         self._facts["session_memory_bytes"] = max(0, self._resident() - before)
         return session
@@ -111,15 +131,24 @@ class Examination:
         run_bytes = self._facts["run_memory_bytes"] = max(0, self._resident() - before)
         self._facts["peak_memory_bytes"] = self._peak_since_start()
         prober.look_at_joining(probe, run_bytes)
+        self._labels.update(prober.labels)
         return probe
 
     def _note(self, probe: Probe) -> None:
         self._facts["run_seconds"] = None if probe.run_seconds is None else round(probe.run_seconds, 9)
         self._facts["probe"] = probe.status
         self._facts["probe_inputs"] = None if probe.accepted is None else asdict(probe.accepted)
+        if self._labels:
+            self._facts["labels"] = {readable(name): shown_labels(labels) for name, labels in self._labels.items()}
         for name in ("deterministic", "batch_coupled", "dynamic_batch", "batching"):
             self._facts[name] = getattr(probe, name)
         self._facts.update(verdict(self._facts))
+
+    def _unused_files(self) -> list[dict[str, str]]:
+        if not self._unused:
+            return []
+        names = ", ".join(repr(readable(name)) for name in self._unused[:5])
+        return [{"code": "unused_data_file", "message": f"The graph does not name these data files: {names}."}]
 
     def _peak_since_start(self) -> int:
         return max(0, _peak() - self._at_start)
@@ -157,10 +186,13 @@ def _rejected(error: Exception, code: str) -> Rejected:
         return needs_memory()
     if isinstance(error, DecodeError | UnicodeError):
         return _DAMAGED
-    text = short(error)
+    text = short(error).rstrip(". ") + "."
+    if "construct locale" in text:
+        return _LOCALE
     sentences = {
-        "invalid_model": f"The model is not valid ONNX: {text}",
-        "load_failed": f"The runtime cannot load the model: {text}",
+        "invalid_model": f"The model is not valid ONNX: {text} Check it with onnx.checker.check_model, then export it "
+        "again.",
+        "load_failed": f"The runtime cannot load the model: {text} Load it with onnxruntime on your machine first.",
     }
     return Rejected(code, sentences.get(code, f"The model could not be examined: {text}"))
 

@@ -27,8 +27,13 @@ TF_GRAPH = Rejection(
     "This looks like a frozen TensorFlow graph. Convert it to ONNX first, for example with "
     "python -m tf2onnx.convert --graphdef FILE --output model.onnx.",
 )
+# These two are unpacked where a version may be a bundle.
 ZIP = Rejection("not_onnx_zip", "This is a zip archive. Unpack it and upload the single .onnx file it holds.")
-COMPRESSED = Rejection("not_onnx_compressed", "This file is compressed. Unpack it and upload the .onnx file itself.")
+TAR = Rejection("not_onnx_tar", "This is a tar archive. Unpack it and upload the single .onnx file it holds.")
+COMPRESSED = Rejection(
+    "not_onnx_compressed",
+    "This file is compressed. Unpack it and upload the .onnx file itself, or a .zip or plain .tar of it.",
+)
 EMPTY = Rejection(
     "empty_file", "The file is empty. Check that the export has finished, then upload the .onnx file again."
 )
@@ -58,11 +63,7 @@ MAGIC: tuple[tuple[int, bytes, Rejection], ...] = (
     (0, b"\x28\xb5\x2f\xfd", COMPRESSED),
     (0, b"7z\xbc\xaf\x27\x1c", COMPRESSED),
     (0, b"Rar!\x1a\x07", COMPRESSED),
-    (
-        257,
-        b"ustar",
-        Rejection("not_onnx_tar", "This is a tar archive. Unpack it and upload the single .onnx file it holds."),
-    ),
+    (257, b"ustar", TAR),
     *(
         (
             0,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import onnx
 
-from registry.artifacts.walk import subgraphs
+from registry.artifacts.walk import is_external, subgraphs
 
 Shape = tuple[int | None, ...]
 # Bytes of a tensor that may hold a shape, by which others are told.
@@ -69,7 +69,7 @@ def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for field in ("node", "input", "output", "value_info", "sparse_initializer"):
         getattr(graph, field).extend(getattr(model.graph, field))
     for tensor in model.graph.initializer:
-        if tensor.ByteSize() <= _SMALL:
+        if tensor.ByteSize() <= _SMALL and not is_external(tensor):
             graph.initializer.append(tensor)
         elif tensor.name not in given:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))

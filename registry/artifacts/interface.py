@@ -42,7 +42,9 @@ def _real_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 
 def _check_tensors(what: str, values: Sequence[onnx.ValueInfoProto], limits: Limits) -> None:
     if not values:
-        raise Rejected(f"no_{what}s", f"The model has no {what}s, so it cannot answer predictions.")
+        raise Rejected(
+            f"no_{what}s", f"The model has no {what}s, so it cannot answer predictions. Export it with some."
+        )
     if len(values) > limits.max_tensors:
         raise Rejected(
             "too_many_tensors",
@@ -66,16 +68,34 @@ def _check_type(what: str, value: onnx.ValueInfoProto) -> None:
     kind = value.type.WhichOneof("value")
     if kind == "tensor_type" and value.type.tensor_type.elem_type in _V2_ELEMENTS:
         return
-    if kind == "sequence_type" and value.type.sequence_type.elem_type.WhichOneof("value") == "map_type":
+    if _is_list_of_maps(value):
+        if what == "output" and is_zipmap(value):
+            return
         raise Rejected(
-            "zipmap_output",
-            f"The output {readable(value.name)!r} is a list of dictionaries, which the protocol cannot carry. "
-            "Export with options={'zipmap': False} in skl2onnx.to_onnx.",
+            f"zipmap_{what}",
+            f"The {what} {readable(value.name)!r} is a list of dictionaries other than labels with float32 values, "
+            "which the protocol cannot carry. Export with options={'zipmap': False} in skl2onnx.to_onnx.",
         )
     raise Rejected(
         f"unsupported_{what}_type",
         f"The {what} {readable(value.name)!r} is {_type_name(kind, value)}; only plain tensors of numbers, booleans "
         "and texts can be served. Change the export so that it gives such a tensor.",
+    )
+
+
+def _is_list_of_maps(value: onnx.ValueInfoProto) -> bool:
+    kind = value.type
+    return bool(kind.HasField("sequence_type") and kind.sequence_type.elem_type.HasField("map_type"))
+
+
+def is_zipmap(value: onnx.ValueInfoProto) -> bool:
+    """A list of dictionaries from whole numbers or texts to float32, which can be turned into a tensor."""
+    if not _is_list_of_maps(value):
+        return False
+    mapping = value.type.sequence_type.elem_type.map_type
+    return (
+        mapping.key_type in (_Tensor.INT64, _Tensor.STRING)
+        and mapping.value_type.tensor_type.elem_type == _Tensor.FLOAT
     )
 
 

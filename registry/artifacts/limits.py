@@ -8,6 +8,7 @@ from typing import Any
 GIGABYTE = 1 << 30
 
 # What onnxruntime 1.31 loads; a test measures it again with the installed one.
+MIN_IR_VERSION = 3
 MAX_IR_VERSION = 13
 MIN_OPSET = 7
 MAX_OPSETS: dict[str, int] = {"": 26, "ai.onnx.ml": 5, "com.microsoft": 1}
@@ -21,6 +22,8 @@ class Limits:
     """Limits of one validation. Memory counts on top of what the empty sandbox occupies."""
 
     wall_seconds: float = 30.0
+    # On top of it, for a processor that others have.
+    waiting_seconds: float = 30.0
     cpu_seconds: int = 20
     memory_bytes: int = 2 * GIGABYTE
     memory_per_file_byte: int = 6
@@ -38,6 +41,8 @@ class Limits:
     timing_seconds: float = 0.05
     joining_seconds: float = 0.3
     joining_bytes: int = 512 << 20
+    # What comes out of an archive.
+    unpacked_bytes: int = 5 * GIGABYTE
 
     def memory_for(self, file_bytes: int) -> int:
         return max(self.memory_bytes, self.memory_per_file_byte * file_bytes)

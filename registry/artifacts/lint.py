@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import onnx
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
+from registry.artifacts.external import check_external
 from registry.artifacts.interface import check_interface
-from registry.artifacts.limits import MAX_IR_VERSION, MAX_OPSETS, MIN_OPSET, Limits
+from registry.artifacts.limits import MAX_IR_VERSION, MAX_OPSETS, MIN_IR_VERSION, MIN_OPSET, Limits
 from registry.artifacts.names import readable
 from registry.artifacts.report import Rejected
 from registry.artifacts.walk import NodeCount, domain_of, key_of, messages
 
 
-def check(model: onnx.ModelProto, limits: Limits) -> int:
-    """The number of nodes after expansion. Raises Rejected at the first rule that the model breaks."""
+def check(model: onnx.ModelProto, limits: Limits, data: Mapping[str, int] | None = None) -> int:
+    """The number of nodes after expansion. Raises Rejected at the first rule that the model breaks.
+
+    `data` holds the sizes of the data files beside the model, by name.
+    """
     _check_versions(model)
     total = NodeCount(model, limits).total
+    check_external(model, limits, data or {})
     _check_messages(model, limits)
     check_interface(model.graph, limits)
     return total
@@ -55,6 +60,12 @@ def _check_versions(model: onnx.ModelProto) -> None:
             f"The model has IR version {model.ir_version}; this server takes up to {MAX_IR_VERSION}. Set "
             "model.ir_version = 10 before onnx.save, or export with an earlier onnx release.",
         )
+    if model.ir_version < MIN_IR_VERSION:
+        raise Rejected(
+            "ir_too_old",
+            f"The model has IR version {model.ir_version}; this server takes {MIN_IR_VERSION} to {MAX_IR_VERSION}. Set "
+            "model.ir_version = 10 before onnx.save.",
+        )
     _refuse_duplicates("opset imports", (domain_of(item.domain) or "ai.onnx" for item in model.opset_import))
     for item in (*model.opset_import, *(item for function in model.functions for item in function.opset_import)):
         _check_opset(domain_of(item.domain), item.version)
@@ -80,23 +91,12 @@ def _check_opset(domain: str, version: int) -> None:
 def _check_messages(model: onnx.ModelProto, limits: Limits) -> None:
     operators: set[tuple[str, str]] = set()
     for message in messages(model, limits):
-        if isinstance(message, onnx.TensorProto):
-            _refuse_external(message)
-        elif isinstance(message, onnx.NodeProto):
+        if isinstance(message, onnx.NodeProto):
             operators.add((domain_of(message.domain), message.op_type))
         elif isinstance(message, onnx.GraphProto):
             _check_graph(message)
     _refuse_duplicates("functions", (".".join(key_of(function)) for function in model.functions))
     _check_operators(operators - {key_of(function)[:2] for function in model.functions})
-
-
-def _refuse_external(tensor: onnx.TensorProto) -> None:
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or len(tensor.external_data):
-        raise Rejected(
-            "external_data",
-            "The model keeps its weights in a second file. Save everything in one file, with "
-            'onnx.save(onnx.load("model.onnx"), "single.onnx"), and upload that.',
-        )
 
 
 def _check_operators(used: set[tuple[str, str]]) -> None:

@@ -12,10 +12,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from registry.artifacts.limits import Limits
+from typing import Any
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _PROGRAM = (
@@ -38,13 +37,15 @@ class Nursery:
         self._program: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
 
-    def order(self, limits: Limits, descriptors: Sequence[int]) -> None:
+    def order(self, errand: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Have a child forked that gets these descriptors. Raises OSError when there is no zygote to be had."""
-        line = json.dumps(limits.as_json()).encode()
+        line = json.dumps(errand).encode() + b"\n"
         with self._lock:
             for last in (False, True):
                 try:
-                    socket.send_fds(self._running(), [line], descriptors)
+                    orders = self._running()
+                    sent = socket.send_fds(orders, [line], descriptors)
+                    orders.sendall(line[sent:])
                     return
                 except (BrokenPipeError, ConnectionResetError):
                     self._let_go()

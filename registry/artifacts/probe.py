@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,7 @@ from registry.artifacts.feeds import GUESSES, Array, Guess, InputSlot, feed, n_b
 from registry.artifacts.limits import Limits
 from registry.artifacts.runtime_errors import is_memory, needs_memory, short
 from registry.artifacts.signature import ORT_TYPES
+from registry.artifacts.zipmap import Label, as_tensor, labels_of, zipmap_outputs
 
 # The sandbox works in an empty folder that is already removed.
 _NOWHERE = "."
@@ -37,13 +40,16 @@ class Probe:
     shapes: list[list[tuple[int, ...]]] = field(default_factory=list)
 
 
-def load(model: bytes) -> onnxruntime.InferenceSession:
-    """One thread, no files, no profile, no plug-ins: the session reads `model` and nothing else."""
+def load(model: bytes, data: Mapping[str, mmap.mmap | bytes] | None = None) -> onnxruntime.InferenceSession:
+    """One thread, no files, no profile, no plug-ins: the session reads `model`, `data` by name, and nothing else."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+    if data:
+        sizes = [len(content) for content in data.values()]
+        options.add_external_initializers_from_files_in_memory(list(data), list(data.values()), sizes)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -56,6 +62,10 @@ class Prober:
 
     def __init__(self, session: onnxruntime.InferenceSession, limits: Limits) -> None:
         self._session = session
+        self._outputs = [output.name for output in session.get_outputs()]
+        self._zipmaps = zipmap_outputs(session.get_outputs())
+        # The columns of what was a list of dictionaries, by output, once it has been seen.
+        self.labels: dict[str, list[Label]] = {}
         self._limits = limits
         self._slots = slots(session)
         self._options = onnxruntime.RunOptions()
@@ -97,7 +107,15 @@ class Prober:
         return _CLOCK() < self._end
 
     def _run(self, inputs: dict[str, Array]) -> list[Array]:
-        return [np.asarray(output) for output in self._session.run(None, inputs, self._options)]
+        answers = self._session.run(None, inputs, self._options)
+        return [self._array(name, answer) for name, answer in zip(self._outputs, answers, strict=True)]
+
+    def _array(self, name: str, answer: Any) -> Array:
+        if name not in self._zipmaps:
+            return np.asarray(answer)
+        if name not in self.labels and answer:
+            self.labels[name] = labels_of(answer)
+        return as_tensor(answer, len(self.labels.get(name, ())))
 
     def _first_run(self, probe: Probe) -> list[Array] | None:
         """The outputs of the first guess that the model takes."""

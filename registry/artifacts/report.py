@@ -116,6 +116,9 @@ def _facts(value: Any) -> dict[str, Any]:
         raise NotAReport("isolated")
     for code in _items(facts.get("isolation_reasons", [])):
         _text(code, 64)
+    for labels in _mapping(facts.get("labels", {})).values():
+        if any(type(label) not in (int, str) for label in _labels(labels)):
+            raise NotAReport("labels")
     _check_parts(facts.get("batching"), max_size=int, gain=float)
     _check_parts(facts.get("probe_inputs"), values=str, free=int)
     return facts
@@ -124,6 +127,12 @@ def _facts(value: Any) -> dict[str, Any]:
 def _check_parts(value: Any, **kinds: type) -> None:
     if value is not None and {name: type(part) for name, part in _mapping(value).items()} != kinds:
         raise NotAReport("facts")
+
+
+def _labels(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise NotAReport("labels")
+    return value
 
 
 def _items(value: Any) -> list[Any]:

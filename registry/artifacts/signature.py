@@ -38,7 +38,11 @@ ORT_TYPES: dict[str, str] = {
     "tensor(double)": "FP64",
     "tensor(bfloat16)": "BF16",
     "tensor(string)": "BYTES",
+    # What ZipMap gives: turned into a tensor of its values (`registry/artifacts/zipmap.py`).
+    "seq(map(int64,tensor(float)))": "FP32",
+    "seq(map(string,tensor(float)))": "FP32",
 }
+ZIPMAP_TYPES = {name for name in ORT_TYPES if name.startswith("seq(map(")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,12 @@ def sniff(head: bytes, size: int) -> Rejection | None:
     return formats.TOO_LARGE if size > MAX_MODEL_BYTES else None
 
 
+def archive_kind(head: bytes, size: int) -> str:
+    """ "zip" or "tar" for an archive that may hold a model and its data files; empty for anything else."""
+    rejection = sniff(head, size)
+    return {formats.ZIP: "zip", formats.TAR: "tar"}.get(rejection, "") if rejection is not None else ""
+
+
 def _magic(head: bytes, size: int) -> Rejection | None:
     for offset, magic, rejection in formats.MAGIC:
         if head.startswith(magic, offset):

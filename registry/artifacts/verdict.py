@@ -11,7 +11,12 @@ from registry.artifacts.conversation import Conversation
 from registry.artifacts.limits import Limits
 from registry.artifacts.report import Rejection, Report
 
+STARVED = "validation_starved"
 _PHRASES = {"lint": "reading", "checker": "checking", "load": "loading", "probe": "running"}
+LOST = Rejection("validation_lost", "Validating this file ended its worker three times, so it is not taken.")
+MISSING = Rejection(
+    "artifact_missing", "The bytes of this version are not in the store any more: upload the file again."
+)
 
 
 def judge(conversation: Conversation, limits: Limits, seconds: float) -> Report:
@@ -28,6 +33,12 @@ def _death(conversation: Conversation, limits: Limits) -> Rejection:
     verdict = conversation.verdict or {}
     doing = _PHRASES[conversation.steps[-1][0]] if conversation.steps else "opening"
     killer = verdict["signal"]
+    if verdict["starved"]:
+        return Rejection(
+            STARVED,
+            f"The server had too much else to do while {doing} the model. Upload it again when it has less to do, or "
+            "give its worker more processors.",
+        )
     if verdict["timed_out"] or killer == signal.SIGXCPU:
         took = (
             f"{limits.wall_seconds:g} seconds" if verdict["timed_out"] else f"{limits.cpu_seconds} seconds of computing"

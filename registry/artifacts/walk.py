@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 
 from registry.artifacts.limits import Limits
+from registry.artifacts.names import readable
 from registry.artifacts.report import Rejected
 
 FunctionKey = tuple[str, str, str]
@@ -46,6 +47,11 @@ def _children(message: Any) -> Iterator[Any]:
             yield from value
         else:
             yield value
+
+
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Its values lie in a file, or entries claim so."""
+    return tensor.data_location == onnx.TensorProto.EXTERNAL or len(tensor.external_data) > 0
 
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
@@ -90,7 +96,10 @@ class NodeCount:
 
     def _function(self, key: FunctionKey, depth: int) -> int:
         if key in self._open:
-            raise Rejected("recursive_function", f"The function {key[1]!r} calls itself, which ONNX does not allow.")
+            raise Rejected(
+                "recursive_function",
+                f"The function {readable(key[1])!r} calls itself, which ONNX does not allow. Use a Loop.",
+            )
         if key not in self._totals:
             self._open.add(key)
             self._totals[key] = self._count(self._functions[key].node, depth)

@@ -1,8 +1,9 @@
 """The warm parent of the sandboxes: imports the libraries once, then forks a child for each model.
 
 It is started as a fresh program, so it holds nothing of the process that started it: no database connection, no
-environment, no threads. Orders come over a Unix socket, one line of JSON with three descriptors: the model, the pipe
-for the child's report, and a socket on which the zygote itself says how the child ended.
+environment, no threads. Orders come over a Unix socket, one line of JSON with these descriptors: the model or archive,
+the pipe for the child's report, a socket on which the zygote itself says how the child ended, and the data files beside
+the model.
 """
 
 from __future__ import annotations
@@ -19,22 +20,41 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.artifacts.confine import confine
 from registry.artifacts.examine import Examination, warm_up
+from registry.artifacts.extract import Extraction
 from registry.artifacts.limits import Limits
+from registry.artifacts.model_files import OpenModel
+from registry.artifacts.politeness import waited_seconds
 
 _PATIENCE = 5.0
-_LINE = 4096
+_LINE = 1 << 16
+_MOST_DESCRIPTORS = 253
 
 
 @dataclass(slots=True)
 class _Child:
     pid: int
     verdict: socket.socket
-    deadline: float
+    began_at: float
+    seconds: float
+    waiting_seconds: float
+    deadline: float = 0.0
     timed_out: bool = False
+    starved: bool = False
+
+    def __post_init__(self) -> None:
+        self.deadline = self.began_at + self.seconds
+
+
+class _Errand(NamedTuple):
+    """`archive` is the kind of the archive that is to be unpacked; empty for a model that is to be examined."""
+
+    archive: str
+    names: tuple[str, ...]
+    limits: Limits
 
 
 class Zygote:
@@ -65,21 +85,31 @@ class Zygote:
             self._close()
 
     def _take(self) -> None:
-        line, descriptors, _, _ = socket.recv_fds(self._orders, _LINE, 3)
-        if not line:
-            raise EOFError
-        model, report, verdict = descriptors
-        limits = Limits(**json.loads(line))
+        order, descriptors = self._order()
+        model, report, verdict, *data = descriptors
+        errand = _Errand(order["archive"], tuple(order["names"]), Limits(**order["limits"]))
+        size = OpenModel(model, dict(zip(errand.names, data, strict=True))).size
         pid = os.fork()
         if pid == 0:
-            _become_child(model, report, limits)
-        seconds = limits.scaled(limits.wall_seconds, os.fstat(model).st_size)
-        os.close(model)
-        os.close(report)
-        child = _Child(pid, socket.socket(fileno=verdict), time.monotonic() + seconds)
+            _become_child(errand, [model, report, *data], size)
+        seconds = errand.limits.scaled(errand.limits.wall_seconds, size)
+        for descriptor in (model, report, *data):
+            os.close(descriptor)
+        waiting = errand.limits.scaled(errand.limits.waiting_seconds, size)
+        child = _Child(pid, socket.socket(fileno=verdict), time.monotonic(), seconds, waiting)
         self._children[pid] = child
         # The caller never writes here: readable means that it is gone.
         self._selector.register(child.verdict, selectors.EVENT_READ, lambda: self._kill(child))
+
+    def _order(self) -> tuple[dict[str, Any], list[int]]:
+        """One line; the descriptors come with its beginning."""
+        line, descriptors, _, _ = socket.recv_fds(self._orders, _LINE, _MOST_DESCRIPTORS)
+        while line and not line.endswith(b"\n"):
+            more = self._orders.recv(_LINE)
+            line = line + more if more else b""
+        if not line:
+            raise EOFError
+        return json.loads(line), descriptors
 
     def _hear(self) -> None:
         with suppress(BlockingIOError):
@@ -90,10 +120,15 @@ class Zygote:
         return max(0.0, min([_PATIENCE, *(child.deadline - now for child in self._children.values())]))
 
     def _end_late(self) -> None:
+        """The time for which a child was kept from the processors is not its model's fault and does not count."""
         for child in self._children.values():
-            if child.deadline <= time.monotonic():
-                child.timed_out = True
-                self._kill(child)
+            now = time.monotonic()
+            if child.deadline <= now:
+                waited = waited_seconds(child.pid, now - child.began_at)
+                child.deadline = child.began_at + child.seconds + min(waited, child.waiting_seconds)
+                if child.deadline <= now:
+                    child.timed_out, child.starved = True, waited > child.waiting_seconds
+                    self._kill(child)
 
     def _kill(self, child: _Child) -> None:
         child.deadline = float("inf")
@@ -117,6 +152,7 @@ class Zygote:
             "signal": -code if code < 0 else 0,
             "exit": max(code, 0),
             "timed_out": child.timed_out,
+            "starved": child.starved,
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
         }
         with suppress(OSError):
@@ -128,14 +164,14 @@ class Zygote:
             self._kill(child)
 
 
-def _become_child(model: int, report: int, limits: Limits) -> None:
+def _become_child(errand: _Errand, descriptors: list[int], size: int) -> None:
     """Never returns. The exit status is 0 when a report has been written."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        _examine(*_keep_only(model, report), limits)
+        _run(errand, _keep_only(descriptors), size)
         status = 0
     except MemoryError:
         status = 2
@@ -143,31 +179,44 @@ def _become_child(model: int, report: int, limits: Limits) -> None:
         os._exit(status)
 
 
-def _keep_only(model: int, report: int) -> tuple[int, int, int | None]:
-    """Close all descriptors but these and move them to 3, 4 and 5; standard input and output lead nowhere."""
+def _keep_only(descriptors: list[int]) -> int | None:
+    """Close all descriptors but these and move them to 3 and up; standard input and output lead nowhere.
+
+    Behind them comes the open /proc/self/statm, whose number is returned; None where there is none.
+    """
     try:
-        statm = os.open("/proc/self/statm", os.O_RDONLY)
+        statm = [os.open("/proc/self/statm", os.O_RDONLY)]
     except OSError:
-        statm = None
-    kept = [os.open(os.devnull, os.O_RDWR), model, report, *([] if statm is None else [statm])]
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in kept]
+        statm = []
+    kept = [os.open(os.devnull, os.O_RDWR), *descriptors, *statm]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(64, 4 + len(kept))) for descriptor in kept]
     for low in range(3):
         os.dup2(high[0], low)
     for index, descriptor in enumerate(high[1:]):
         os.dup2(descriptor, 3 + index, inheritable=False)
     os.closerange(2 + len(high), os.sysconf("SC_OPEN_MAX"))
-    return 3, 4, None if statm is None else 5
+    return 3 + len(descriptors) if statm else None
 
 
-def _examine(model: int, report: int, statm: int | None, limits: Limits) -> None:
+def _run(errand: _Errand, statm: int | None, size: int) -> None:
+    """The model is descriptor 3, the pipe 4, the data files follow in the order of their names."""
+
+    def write(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(4, view) :]
+
     def send(line: dict[str, Any]) -> None:
-        data = memoryview(json.dumps(line, allow_nan=False).encode() + b"\n")
-        while data:
-            data = data[os.write(report, data) :]
+        write(json.dumps(line, allow_nan=False).encode() + b"\n")
 
-    abi = confine(limits, os.fstat(model).st_size)
+    abi = confine(errand.limits, size, len(errand.names))
+    if errand.archive:
+        with open(3, "rb", closefd=False) as archive:
+            Extraction(errand.limits, send, write).run(archive, errand.archive)
+        return
+    data = {name: 5 + index for index, name in enumerate(errand.names)}
     send({"sandbox": {"landlock": abi}})
-    send({"report": Examination(model, limits, statm, send).report().as_json()})
+    send({"report": Examination(OpenModel(3, data), errand.limits, statm, send).report().as_json()})
 
 
 def _move_to_nowhere() -> None:

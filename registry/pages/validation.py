@@ -13,11 +13,13 @@ from registry.models import ModelVersion, VersionStatus
 
 WORDS: dict[str, tuple[Any, Any]] = {
     "stored": (_("Stored"), _("The bytes are on disk, named by their SHA-256.")),
+    "unpack": (_("Unpacked"), _("The archive is opened in a sandbox; the model and the data files it names come out.")),
     "lint": (_("Structure"), _("Size, opset, external data, nesting: read without running anything.")),
     "checker": (_("ONNX checker"), _("The graph follows the ONNX specification.")),
     "load": (_("Load"), _("ONNX Runtime opens a session and names the inputs and outputs.")),
     "probe": (_("Trial run"), _("Made-up inputs go through; types and shapes hold what the model declares.")),
 }
+UNPACK = "unpack"
 
 
 class Step(NamedTuple):
@@ -31,9 +33,11 @@ class Step(NamedTuple):
 
 
 def steps_of(version: ModelVersion) -> list[Step]:
-    rows = [_step("stored", "done", None)]
+    rows = [_step("stored", "done", None), *_unpacking(version)]
     reported = {step["name"]: step for step in (version.report or {}).get("steps", [])}
-    if version.status in (VersionStatus.RECEIVING, VersionStatus.VALIDATING):
+    if version.status == VersionStatus.RECEIVING:
+        return [*rows, *(_step(name, "waiting", None) for name in STEPS)]
+    if version.status == VersionStatus.VALIDATING:
         return rows + _running(version)
     for name in STEPS:
         step = reported.get(name)
@@ -44,6 +48,18 @@ def steps_of(version: ModelVersion) -> list[Step]:
         first = next((index for index, row in enumerate(rows) if row.state == "waiting"), len(rows) - 1)
         rows[first] = rows[first]._replace(state="failed")
     return rows
+
+
+def _unpacking(version: ModelVersion) -> list[Step]:
+    """Only for a version that came as an archive."""
+    report = version.report or {}
+    if version.status == VersionStatus.RECEIVING:
+        begun = [datetime.fromisoformat(step["at"]) for step in version.steps if step["name"] == UNPACK]
+        spent = (timezone.now() - begun[0]).total_seconds() if begun else None
+        return [_step(UNPACK, "now" if begun else "waiting", spent)]
+    if any(step["name"] == UNPACK for step in report.get("steps", [])):
+        return [_step(UNPACK, "failed", None)]
+    return [_step(UNPACK, "done", None)] if "archive" in report.get("facts", {}) else []
 
 
 def _running(version: ModelVersion) -> list[Step]:
