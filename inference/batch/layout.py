@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -19,6 +19,7 @@ class InputLayout:
     """`shape` is that of one row and holds -1 where rows may differ. `columns` are positions in a CSV row.
 
     `stacked` inputs have a free first dimension, along which rows are put together; others take one row whole.
+    `features` are names for the values of a row, where the version's manifest has some.
     """
 
     name: str
@@ -26,6 +27,7 @@ class InputLayout:
     shape: tuple[int, ...]
     stacked: bool
     columns: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
 
     @property
     def width(self) -> int | None:
@@ -45,7 +47,14 @@ class Layout:
     def as_json(self) -> dict[str, Any]:
         return {
             "inputs": [
-                {"name": i.name, "datatype": i.datatype, "shape": i.shape, "stacked": i.stacked, "columns": i.columns}
+                {
+                    "name": i.name,
+                    "datatype": i.datatype,
+                    "shape": i.shape,
+                    "stacked": i.stacked,
+                    "columns": i.columns,
+                    "features": i.features,
+                }
                 for i in self.inputs
             ],
             "row_by_row": self.row_by_row,
@@ -57,19 +66,29 @@ class Layout:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Layout:
         inputs = tuple(
-            InputLayout(i["name"], i["datatype"], tuple(i["shape"]), i["stacked"], tuple(i["columns"]))
+            InputLayout(
+                i["name"],
+                i["datatype"],
+                tuple(i["shape"]),
+                i["stacked"],
+                tuple(i["columns"]),
+                # Jobs from before there were features have none.
+                tuple(i.get("features", ())),
+            )
             for i in data["inputs"]
         )
         return cls(inputs, data["row_by_row"], data["delimiter"], data["n_columns"], data["header"])
 
 
-def layout_of(signature: Signature, *, rows_mix: bool = False) -> Layout:
+def layout_of(
+    signature: Signature, *, rows_mix: bool = False, features: Mapping[str, Sequence[str]] | None = None
+) -> Layout:
     """The layout before any file is seen. `rows_mix`: a row's answer depends on its neighbours. Raises BadFile."""
     for spec in (*signature.inputs, *signature.outputs):
         if spec.datatype not in SUPPORTED:
             reason = f"{shown(spec.name)} is {spec.datatype}, which a job cannot read or write."
             raise BadFile("unsupported_datatype", reason)
-    inputs = tuple(_input(spec) for spec in signature.inputs)
+    inputs = tuple(_input(spec, (features or {}).get(spec.name, ())) for spec in signature.inputs)
     stacked_outputs = all(spec.shape and spec.shape[0] == FREE for spec in signature.outputs)
     together = stacked_outputs and all(item.stacked for item in inputs)
     return Layout(inputs, row_by_row=rows_mix or not together)
@@ -86,9 +105,11 @@ def column_names(name: str, width: int | None) -> list[str]:
     return [name] if width in (1, None) else [f"{name}_{index}" for index in range(width or 0)]
 
 
-def _input(spec: TensorSpec) -> InputLayout:
+def _input(spec: TensorSpec, features: Sequence[str]) -> InputLayout:
     stacked = bool(spec.shape) and spec.shape[0] == FREE
-    return InputLayout(spec.name, spec.datatype, spec.shape[1:] if stacked else spec.shape, stacked)
+    shape = spec.shape[1:] if stacked else spec.shape
+    named = tuple(features) if prod(shape) == len(features) else ()
+    return InputLayout(spec.name, spec.datatype, shape, stacked, features=named)
 
 
 def settle_shape(item: InputLayout, n_columns: int) -> tuple[int, ...]:

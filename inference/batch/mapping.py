@@ -38,9 +38,11 @@ def _by_name(item: InputLayout, names: Sequence[str]) -> list[int]:
         return [_position(item.name, names)]
     if item.width is None:
         return _run_of(item.name, names)
-    wanted = [f"{item.name}_{index}" for index in range(item.width)]
     known = set(names)
-    return [_position(name, names) for name in wanted] if all(name in known for name in wanted) else []
+    for wanted in ([f"{item.name}_{index}" for index in range(item.width)], item.features):
+        if wanted and all(name in known for name in wanted):
+            return [_position(name, names) for name in wanted]
+    return []
 
 
 def _run_of(name: str, names: Sequence[str]) -> list[int]:
@@ -57,7 +59,7 @@ def _position(name: str, names: Sequence[str]) -> int:
 
 
 def _expected(layout: Layout) -> list[str]:
-    return [name for item in layout.inputs for name in column_names(item.name, item.width)]
+    return [name for item in layout.inputs for name in item.features or column_names(item.name, item.width)]
 
 
 def _some_names_fit(layout: Layout, names: Sequence[str]) -> bool:

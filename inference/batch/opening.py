@@ -45,14 +45,16 @@ def open_jsonl(file: BinaryIO, bare: Layout) -> Opening:
     sample = [row for line in islice(BytesIO(head), SAMPLE_ROWS) if (row := _object_or_none(line)) is not None]
     if not sample:
         raise BadFile("not_jsonl", "No line of the file's beginning is a JSON object: send one object per line.")
-    wanted = [item.name for item in bare.inputs]
-    absent = [name for name in wanted if not any(name in row for row in sample)]
+    found = {key for row in sample for key in row}
+    wanted = [
+        name for item in bare.inputs for name in ([item.name] if item.name in found else item.features or [item.name])
+    ]
+    absent = [name for name in wanted if name not in found]
     if absent:
-        found = sorted({key for row in sample for key in row})
         raise BadFile(
             "missing_column",
             f"The lines lack the {'key' if len(absent) == 1 else 'keys'} {listed(absent)}. "
-            f"The model needs {listed(wanted)}; the lines have {listed(found)}.",
+            f"The model needs {listed(wanted)}; the lines have {listed(sorted(found))}.",
         )
     return Opening(bare, start, 1)
 

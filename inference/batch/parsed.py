@@ -12,7 +12,8 @@ import numpy as np
 
 from inference.batch.faults import BadRow
 from inference.batch.layout import InputLayout
-from inference.batch.values import FLOATS, float_limit, integer_limits
+from inference.batch.values import float_limit, integer_limits
+from inference.protocol.datatypes import FLOATS
 from registry.artifacts.signature import NUMPY_DTYPES
 
 

@@ -16,7 +16,7 @@ import orjson
 from inference.batch.layout import Layout
 from inference.batch.parsed import converted
 from inference.batch.scan import has_blank_lines
-from inference.batch.values import FLOATS
+from inference.protocol.datatypes import FLOATS
 
 _IN_NUMBERS = b"0123456789+-.eE \t\n"
 # JSON reads it as the integer 0, a float column as -0.0.

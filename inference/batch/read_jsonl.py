@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from io import BytesIO
 from itertools import chain
@@ -15,7 +16,8 @@ from inference.batch.faults import BadRow, BadValue, shown
 from inference.batch.layout import FREE, InputLayout, Layout
 from inference.batch.parsed import Batch, GoodRow, Parsed, batches_of, converted
 from inference.batch.scan import has_blank_lines
-from inference.batch.values import FLOATS, INTEGERS, check_json
+from inference.batch.values import check_json
+from inference.protocol.datatypes import FLOATS, INTEGERS
 
 MAX_DEPTH = 32
 
@@ -71,14 +73,40 @@ def _refuse(literal: str) -> NoReturn:
 
 def _value(row: dict[str, Any], item: InputLayout) -> tuple[list[Any], tuple[int, ...]]:
     """The input's flat values and their shape."""
-    if item.name not in row:
-        raise BadValue("missing_input", f"The key {shown(item.name)} is missing.")
+    given = _given(row, item)
+    if type(given) is dict and item.datatype == "UINT8" and len(item.shape) == 3:
+        return _pixels(given, item)
     try:
-        flat, shape = _flatten(row[item.name])
+        flat, shape = _flatten(given)
         values = [check_json(value, item.datatype) for value in flat]
     except BadValue as error:
         raise BadValue(error.code, f"{shown(item.name)} {error.message}.") from None
     return values, _fitted(shape, len(flat), item)
+
+
+def _given(row: dict[str, Any], item: InputLayout) -> Any:
+    """What stands under the input's name, else under the names of its features."""
+    if item.name in row:
+        return row[item.name]
+    missing = next((name for name in item.features or (item.name,) if name not in row), None)
+    if missing is not None:
+        raise BadValue("missing_input", f"The key {shown(missing)} is missing.")
+    return [row[name] for name in item.features]
+
+
+def _pixels(given: dict[str, Any], item: InputLayout) -> tuple[list[Any], tuple[int, ...]]:
+    """A picture as `{"b64": "<base64 of its bytes>"}`, [height, width, channels]."""
+    try:
+        raw = base64.b64decode(given["b64"] if len(given) == 1 else "", validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise BadValue("wrong_value", f'{shown(item.name)} is no {{"b64": "<base64 of pixels>"}}.') from None
+    height, width, _channels = item.shape
+    n_channels = max(1, len(raw) // max(1, height * width))
+    if len(raw) != height * width * n_channels:
+        raise BadValue(
+            "wrong_shape", f"{shown(item.name)} has {len(raw)} bytes: a picture is {width} x {height} pixels."
+        )
+    return list(raw), _fitted((height, width, n_channels), len(raw), item)
 
 
 def _flatten(value: Any) -> tuple[list[Any], tuple[int, ...]]:

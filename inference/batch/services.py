@@ -12,16 +12,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.batch.doorbell import ring_plan
-from inference.batch.submission import Wish, check_key, display_name, format_of, target_of
+from inference.batch.submission import Wish, check_key, format_of, target_of
 from inference.models import BatchJob, Endpoint, JobStatus
 from inference.models.batch import ACTIVE
 from portal.lib.errors import Conflict
+from portal.lib.texts import display_name
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion
 from registry.services import audit
 from registry.services.artifacts import job_store
 from registry.services.receiving import take
+from registry.services.usage import hold_ready
 
 
 class Submitted(NamedTuple):
@@ -77,6 +79,7 @@ def cancel_job(principal: Principal, job: BatchJob) -> BatchJob:
 def _queue(principal: Principal, job: BatchJob, version: ModelVersion, endpoint: Endpoint | None) -> Submitted:
     try:
         with transaction.atomic():
+            hold_ready(version)
             job.save(force_insert=True)
             audit.record(
                 principal,

@@ -72,12 +72,6 @@ def check_key(key: str) -> None:
         raise InvalidInput(sentence, code="invalid_idempotency_key")
 
 
-def display_name(file_name: str) -> str:
-    """Only ever shown: the last path segment, printable, at most 255 characters."""
-    last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(character for character in last if character.isprintable())[:255]
-
-
 def _live_version(endpoint: Endpoint) -> ModelVersion:
     """The version with the largest share of the live split."""
     shares = TrafficShare.objects.filter(split=endpoint.live_split_id).select_related("variant__version__model")

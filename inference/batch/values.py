@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from inference.batch.faults import BadValue, shown
+from inference.protocol.datatypes import FLOATS, INTEGERS
 from registry.artifacts.signature import NUMPY_DTYPES
 
-FLOATS = frozenset({"FP16", "FP32", "FP64"})
-INTEGERS = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 SUPPORTED = FLOATS | INTEGERS | {"BOOL", "BYTES"}
 EXACT = 2**53
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
@@ -20,13 +19,14 @@ from inference.batch.claims import (
     release_chunk,
     renew_chunk,
 )
-from inference.batch.context import facts_of, writer_of
+from inference.batch.context import facts_of, travels_of, writer_of
 from inference.batch.doorbell import ring_chunks, ring_finish
 from inference.batch.faults import BadRow
 from inference.batch.job_claims import fail_job
 from inference.batch.layout import Layout
 from inference.batch.parsed import Parsed
 from inference.batch.parts import ClaimFile, PartFolder, write_part
+from inference.batch.prepared import Prepared
 from inference.batch.read_csv import read_csv
 from inference.batch.read_jsonl import read_jsonl
 from inference.batch.runner import Runner, Scored
@@ -34,6 +34,7 @@ from inference.batch.scan import place_of_row
 from inference.batch.sizes import block_rows
 from inference.models import BatchChunk, BatchJob, JobStatus
 from inference.routing.snapshot import version_ref
+from inference.selectors.signatures import signature_of
 from inference.serving.sessions import load_version
 from portal.lib.errors import PortalError
 from portal.lib.heartbeat import Heartbeat, LeaseLost
@@ -90,9 +91,10 @@ def _score(job: BatchJob, chunk: BatchChunk, claim: ClaimFile, heartbeat: Heartb
         heartbeat.check()
         claim.at(begin, end)
 
+    # In this process even where serving would isolate it: a worker may die, and what killed it is found by halves.
+    session = load_version(replace(version_ref(job.version), isolated=False))
     runner = Runner(
-        # In this process even where serving would isolate it: a worker may die, and what killed it is found by halves.
-        load_version(replace(version_ref(job.version), isolated=False)),
+        Prepared(session, signature_of(job.version), travels_of(job.version)),
         layout,
         writer_of(job, layout),
         block_rows(layout, facts_of(job.version)),
@@ -106,7 +108,8 @@ def _score(job: BatchJob, chunk: BatchChunk, claim: ClaimFile, heartbeat: Heartb
 
 def _read(job: BatchJob, chunk: BatchChunk) -> bytes:
     with job_store().open(job.input_sha256) as file:
-        return os.pread(file.fileno(), chunk.end - chunk.start, chunk.start)
+        file.seek(chunk.start)
+        return file.read(chunk.end - chunk.start)
 
 
 def _parse(job: BatchJob, chunk: BatchChunk, layout: Layout, data: bytes) -> Parsed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class InferRequest(NamedTuple):
 
     `priority` is 0 where none was given, else 1 is the highest. `forms` goes with `outputs`; None is the plain form for
     each. `binary` is the form of all where none is named. `columnar` belongs to V1: the request had `inputs`, so that
-    the answer has `outputs` and not rows.
+    the answer has `outputs` and not rows. `labels` are the names of classes by output, where they are to be answered.
     """
 
     id: str | None
@@ -34,8 +35,9 @@ class InferRequest(NamedTuple):
     forms: tuple[OutputForm, ...] | None = None
     binary: bool = False
     columnar: bool = False
+    labels: Mapping[str, Sequence[str]] | None = None
 
 
 def plain_request(inputs: dict[str, np.ndarray]) -> InferRequest:
     """All outputs in the plain form, and nothing said beside. Quicker than the constructor: this is the hot path."""
-    return tuple.__new__(InferRequest, (None, inputs, None, {}, None, 0, None, False, False))
+    return tuple.__new__(InferRequest, (None, inputs, None, {}, None, 0, None, False, False, None))

@@ -1,7 +1,7 @@
 """Arrays to V1's answer: `predictions`, one a row, or `outputs`, whole tensors, to a request that had `inputs`.
 
 A model with one output answers bare values, one with several answers objects by output name. NaN and infinities become
-`null`, as in V2.
+`null`, as in V2. Beside them stands `labels`, where the version has names for its classes: by output, one for each row.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from inference.protocol.preprocessing import label_texts
 from inference.protocol.request import InferRequest
 from inference.runtime.tensors import quoted
 from portal.lib.errors import Unprocessable
@@ -30,6 +31,12 @@ def encode_predict(request: InferRequest, specs: Sequence[TensorSpec], arrays: S
         document = {"outputs": _columns(specs, arrays)}
     else:
         document = {"predictions": _rows(request, specs, arrays)}
+    if request.labels:
+        document["labels"] = {
+            spec.name: label_texts(request.labels[spec.name], array)
+            for spec, array in zip(specs, arrays, strict=True)
+            if spec.name in request.labels
+        }
     try:
         return orjson.dumps(document, None, orjson.OPT_SERIALIZE_NUMPY)
     except TypeError:

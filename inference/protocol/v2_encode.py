@@ -69,7 +69,8 @@ def _encode_forms(
     raws: list[Any] = []
     for spec, array, form in zip(specs, arrays, forms, strict=True):
         datatype = "BYTES" if form.n_classes else spec.datatype
-        values = classify(spec, array, form.n_classes) if form.n_classes else array
+        labels = request.labels.get(spec.name) if request.labels else None
+        values = classify(spec, array, form.n_classes, labels) if form.n_classes else array
         outputs.append(_output(spec.name, datatype, values, form.binary, raws))
     json_specs = [spec for spec, form in zip(specs, forms, strict=True) if form == PLAIN]
     header = _dump({**_head(model_name, model_version, request.id), "outputs": outputs}, json_specs)

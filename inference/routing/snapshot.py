@@ -12,8 +12,12 @@ from django.utils import timezone
 from inference.models import Endpoint, Quarantine, RoutingState, TrafficShare, WarmRequest
 from inference.routing.assignment import Assignment, Rule, compile_assignment, compile_rules
 from inference.routing.split import CompiledSplit, from_json
+from registry.artifacts.manifest import with_report_labels
+from registry.artifacts.model_files import Artifact, ModelFile, Subject, files_from_json
 from registry.artifacts.signature import Signature
 from registry.models import ModelAlias, ModelVersion, VersionStatus
+from registry.services.archives import artifact_of
+from registry.services.artifacts import seal_holds
 
 # A model's id, and the number (as text) or alias of one of its versions.
 VersionKey = tuple[int, str]
@@ -24,6 +28,8 @@ class VersionRef:
     """All that is needed to run a version. What validation measured: `run_seconds` for one row and `row_seconds` for
     each further one, the rows that may be joined in a run, whether it needs a process of its own, and the rest of the
     facts as they are.
+
+    `tampered`: its seal is not this version's, so no session of its digest is its own, whoever has loaded it.
     """
 
     id: int
@@ -37,6 +43,15 @@ class VersionRef:
     batch_size: int = 1
     memory_bytes: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[ModelFile, ...] = ()
+    seal: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    model_id: int = 0
+    tampered: bool = False
+
+    @property
+    def artifact(self) -> Artifact:
+        return Artifact(self.sha256, self.files, self.seal, Subject(self.model_id, self.number))
 
 
 class Target(NamedTuple):
@@ -130,6 +145,11 @@ def version_ref(version: ModelVersion, quarantined: Container[int] = ()) -> Vers
         batch_size=int(batching.get("max_size") or 1),
         memory_bytes=int(facts.get("session_memory_bytes") or 0),
         facts=facts,
+        files=files_from_json(version.files),
+        seal=version.seal,
+        manifest=with_report_labels(version.manifest, facts),
+        model_id=version.model_id,
+        tampered=not seal_holds(artifact_of(version)),
     )
 
 

@@ -63,19 +63,18 @@ class InThreads:
     def __init__(self) -> None:
         self._asking = ThreadPoolExecutor(4, thread_name_prefix="ask")
         self._loading = ThreadPoolExecutor(2, thread_name_prefix="load")
-        self._loads: dict[str, asyncio.Future[Session]] = {}
+        self._loads: dict[int, asyncio.Future[Session]] = {}
 
     async def ask(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._asking, with_database, function, *args)
 
     async def load(self, version: VersionRef) -> Session:
         """However many requests wait for one version, one thread does: the others stay free for other versions."""
-        digest = version.sha256
-        loading = self._loads.get(digest)
+        loading = self._loads.get(version.id)
         if loading is None:
             loading = asyncio.get_running_loop().run_in_executor(self._loading, load_version, version)
-            self._loads[digest] = loading
-            loading.add_done_callback(lambda _ended: self._loads.pop(digest, None))
+            self._loads[version.id] = loading
+            loading.add_done_callback(lambda _ended: self._loads.pop(version.id, None))
         return await asyncio.shield(loading)
 
     async def compute(self, make_job: Callable[[Callable[[Job], None]], Job]) -> Any:

@@ -13,13 +13,14 @@ from django.conf import settings
 
 from inference.monitoring.tally import Served
 from inference.protocol import compression
+from inference.protocol.preprocessing import Travels, travels_with
 from inference.protocol.v2 import InferRequest
 from inference.routing.snapshot import Route, VersionRef
 from inference.runtime.surface import Session
 from inference.scheduling.job import Timing
 from inference.serving.codecs import JSON, Codec, Headers
 from inference.serving.outputs import all_finite, promised
-from registry.artifacts.signature import TensorSpec
+from registry.artifacts.signature import Signature, TensorSpec
 
 # A smaller answer fits into one packet anyway.
 COMPRESS_FROM_BYTES = 1024
@@ -48,6 +49,7 @@ class Chosen:
         "reason",
         "route",
         "served",
+        "travels",
         "variant",
         "version",
     )
@@ -61,6 +63,7 @@ class Chosen:
         self.is_watched = route.is_watched
         self.promised = promised(version.signature.outputs) if self.is_evidence else {}
         self.n_judged = 0
+        self.travels = travels_with(version.signature, version.manifest) if version.manifest else None
         self.served = Served(route.endpoint_id, route.slug, version.id, version.number, variant)
         self.headers: Headers = [
             (b"x-model-version", b"%d" % version.number),
@@ -107,6 +110,12 @@ class InferCall:
     unit: int | None = None
     field_key: str | None = None
     field_read: bool = False
+
+
+def read(call: InferCall, signature: Signature, travels: Travels | None) -> InferRequest:
+    """The body as a version with this signature and manifest takes it. Raises InvalidInput or Unprocessable."""
+    body = compression.inflate(call.body, call.encoding, settings.PORTAL_MAX_BODY_BYTES) if call.encoding else call.body
+    return call.codec.decode(body, call.header_length, signature, travels)
 
 
 class Answered(NamedTuple):
@@ -169,12 +178,7 @@ class Prediction:
 
     def decode(self) -> InferRequest:
         begin, call = time.perf_counter(), self.call
-        body = (
-            compression.inflate(call.body, call.encoding, settings.PORTAL_MAX_BODY_BYTES)
-            if call.encoding
-            else call.body
-        )
-        request = call.codec.decode(body, call.header_length, self.chosen.version.signature)
+        request = read(call, self.chosen.version.signature, self.chosen.travels)
         if request.timeout_seconds is not None:
             self.deadline = min(self.deadline, call.arrived + request.timeout_seconds)
         self.request = request

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from inference.protocol import v1, v2
+from inference.protocol.preprocessing import Travels
 from inference.protocol.v2 import InferRequest
 from registry.artifacts.signature import Signature, TensorSpec
 
@@ -17,7 +18,9 @@ JSON: Headers = [(b"content-type", b"application/json")]
 
 
 class Codec(Protocol):
-    def decode(self, body: bytes, header_length: int | None, signature: Signature) -> InferRequest: ...
+    def decode(
+        self, body: bytes, header_length: int | None, signature: Signature, travels: Travels | None
+    ) -> InferRequest: ...
 
     def encode(
         self, slug: str, version: int, request: InferRequest, specs: Sequence[TensorSpec], arrays: Sequence[np.ndarray]
@@ -25,8 +28,12 @@ class Codec(Protocol):
 
 
 class V2Codec:
-    def decode(self, body: bytes, header_length: int | None, signature: Signature) -> InferRequest:
-        return v2.decode_infer(body, signature, header_length)
+    def decode(
+        self, body: bytes, header_length: int | None, signature: Signature, travels: Travels | None
+    ) -> InferRequest:
+        request = v2.decode_infer(body, signature, header_length)
+        # V2 carries tensors as they are; only its classification speaks of labels.
+        return request._replace(labels=travels.labels) if travels and request.forms else request
 
     def encode(
         self, slug: str, version: int, request: InferRequest, specs: Sequence[TensorSpec], arrays: Sequence[np.ndarray]
@@ -42,8 +49,10 @@ class V2Codec:
 
 
 class V1Codec:
-    def decode(self, body: bytes, header_length: int | None, signature: Signature) -> InferRequest:
-        return v1.decode_predict(body, signature)
+    def decode(
+        self, body: bytes, header_length: int | None, signature: Signature, travels: Travels | None
+    ) -> InferRequest:
+        return v1.decode_predict(body, signature, travels)
 
     def encode(
         self, slug: str, version: int, request: InferRequest, specs: Sequence[TensorSpec], arrays: Sequence[np.ndarray]

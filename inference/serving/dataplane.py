@@ -69,7 +69,7 @@ def prepare(call: InferCall) -> Prediction:
     if version.quarantined:
         raise _quarantined(version)
     session = session_pool().get(version.sha256) or call.session
-    if session is None:
+    if session is None or version.tampered:
         raise SessionOf(version)
     return Prediction(call, chosen, session)
 

@@ -83,7 +83,7 @@ class Follower:
         self._warm: dict[str, float] = {}
         self._locked_away: set[str] = set()
         self._keep_again_at = float("inf")
-        self._loads: dict[str, Future[None]] = {}
+        self._loads: dict[int, Future[None]] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
     def start(self) -> None:
@@ -162,8 +162,8 @@ class Follower:
     def _loaded(self, versions: Iterable[VersionRef]) -> bool:
         """Whether every load has ended, well or not; begins those that are missing and waits a moment for them."""
         for version in versions:
-            if version.sha256 not in self._loads and not version.quarantined:
-                self._loads[version.sha256] = self._loader.submit(self._load, version)
+            if version.id not in self._loads and not version.quarantined:
+                self._loads[version.id] = self._loader.submit(self._load, version)
         done = not wait(self._loads.values(), timeout=PATIENCE_SECONDS).not_done
         if done:
             self._loads = {}

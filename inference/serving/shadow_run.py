@@ -11,7 +11,10 @@ import numpy as np
 
 from inference.models import Disagreement
 from inference.protocol.agreement import FAILED, Agreement, compare
-from inference.serving.calls import Prediction
+from inference.protocol.preprocessing import travels_with
+from inference.routing.snapshot import VersionRef
+from inference.serving.calls import Prediction, read
+from inference.serving.codecs import V1
 from inference.serving.records import RECORDS
 from inference.serving.shadow_session import ShadowSessions
 from inference.serving.shadow_watch import Watch
@@ -23,7 +26,7 @@ LONGEST_RUN_SECONDS = 5.0
 MOST_TEXT = 16_000
 MOST_REQUEST_ID = 128
 # A version that cannot be loaded has failed; all else that is unavailable is so for the moment.
-FOR_GOOD = "model_not_loadable"
+FOR_GOOD = {"model_not_loadable", "artifact_tampered"}
 
 
 class Shadowed(NamedTuple):
@@ -50,9 +53,9 @@ def shadowed(sessions: ShadowSessions, work: Prediction) -> Shadowed | None:
             return None
         watch = Watch(sessions, shadow, session)
         until = monotonic() + min(chosen.route.deadline, LONGEST_RUN_SECONDS)
-        arrays = session.run(request.inputs, names, deadline=until)
+        arrays = session.run(inputs_for(shadow, work), names, deadline=until)
     except PortalError as error:
-        if isinstance(error, Unavailable) and error.code != FOR_GOOD:
+        if isinstance(error, Unavailable) and error.code not in FOR_GOOD:
             return None
         if isinstance(error, DeadlineExceeded) and watch is not None and not watch.had_time():
             return None
@@ -60,6 +63,16 @@ def shadowed(sessions: ShadowSessions, work: Prediction) -> Shadowed | None:
     seconds = perf_counter() - begin
     outputs = named(shadow.signature.outputs, names, arrays)
     return Shadowed(compare(stable, outputs), outputs, "", seconds)
+
+
+def inputs_for(shadow: VersionRef, work: Prediction) -> dict[str, np.ndarray]:
+    """The request as the shadow would have read it: its manifest may scale otherwise. Raises InvalidInput."""
+    request, call = work.request, work.call
+    assert request is not None
+    theirs = shadow.manifest.get("inputs")
+    if call.codec is not V1 or theirs == work.chosen.version.manifest.get("inputs"):
+        return request.inputs
+    return read(call, shadow.signature, travels_with(shadow.signature, shadow.manifest)).inputs
 
 
 def record_disagreement(work: Prediction, request_id: str, found: Shadowed) -> None:

@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Place, arms_at
+from inference.pages.described import described
 from inference.pages.snippets import snippets
-from inference.pages.tryout import TryForm, example_of, signature_of
+from inference.pages.try_form import TryForm
 from portal.lib.words import number
 from portal.templatetags.ui import icon
 from registry.models import AuditEvent, ModelVersion, RegisteredModel
@@ -52,15 +53,19 @@ def arms_of(version: ModelVersion) -> list[Place]:
 def call_snippets(
     context: dict[str, Any], endpoint: Endpoint, version: ModelVersion, pinned: bool = True
 ) -> dict[str, Any]:
-    signature = signature_of(version)
-    given = {signature.inputs[0].name: example_of(version)} if len(signature.inputs) == 1 else {}
-    lines = snippets(context["origin"], endpoint.slug, signature, version.number if pinned else None, given)
-    return {"snippets": lines, "endpoint": endpoint}
+    lines = snippets(context["origin"], endpoint.slug, described(version), version.number if pinned else None)
+    return {"snippets": lines, "endpoint": endpoint, "pinned": pinned}
+
+
+@register.inclusion_tag("inference/_faults.html")
+def manifest_faults(version: ModelVersion) -> dict[str, Any]:
+    """What of its manifest does not fit what validation found."""
+    return {"travels": described(version).travels if version.signature else None}
 
 
 @register.inclusion_tag("inference/_try.html", takes_context=True)
 def try_form(context: dict[str, Any], version: ModelVersion) -> dict[str, Any]:
-    form = context.get("try_form") or TryForm(version)
+    form = context.get("try_form") or TryForm(described(version))
     return {"request": context["request"], "form": form, "version": version, "result": context.get("result")}
 
 
@@ -73,10 +78,19 @@ def shown_facts(facts: dict[str, Any] | None) -> list[tuple[Any, str]]:
 FORM_TAGS = ("features", "classes", "example")
 
 
+MLFLOW = "mlflow."
+
+
 @register.filter
 def shown_tags(tags: dict[str, str]) -> list[tuple[str, str]]:
-    """All tags but those that only shape the Try-it form."""
-    return [(key, value) for key, value in tags.items() if key not in FORM_TAGS]
+    """What people said: neither tags that only shape the Try-it form nor what MLflow's client keeps for itself."""
+    return sorted((key, value) for key, value in tags.items() if key not in FORM_TAGS and not key.startswith(MLFLOW))
+
+
+@register.filter
+def mlflow_tags(tags: dict[str, str]) -> list[tuple[str, str]]:
+    """What MLflow's client keeps for itself, without the prefix that it all has."""
+    return sorted((key.removeprefix(MLFLOW), value) for key, value in tags.items() if key.startswith(MLFLOW))
 
 
 @register.filter
@@ -96,6 +110,8 @@ AUDIT_ICONS = {
     "version.ready": ("circle-check", ""),
     "version.quarantined": ("shield-alert", "is-bad"),
     "version.released": ("shield-check", ""),
+    "version.proven": ("shield-check", ""),
+    "version.tampered": ("shield-alert", "is-bad"),
 }
 AUDIT_KINDS = {
     "model": "box",

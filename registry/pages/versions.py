@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from csp.constants import SELF
+from csp.decorators import csp_update
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from portal.lib.errors import PortalError
 from registry import selectors
 from registry.access import policy
+from registry.artifacts.manifest import with_report_labels
 from registry.models import ModelVersion, VersionStatus
 from registry.pages.access import PageRequest, page
 from registry.pages.answers import blame, go, show
+from registry.pages.badges import badges_of
 from registry.pages.forms import AliasForm
+from registry.pages.graph import can_draw
+from registry.pages.manifest_words import manifest_parts
 from registry.pages.validation import steps_of
 from registry.services import aliases
 
@@ -21,14 +27,18 @@ UNDECIDED = (VersionStatus.RECEIVING, VersionStatus.VALIDATING)
 
 
 def _context(request: PageRequest, version: ModelVersion, **more: Any) -> dict[str, Any]:
-    project = version.model.project_id
+    project, report = version.model.project_id, version.report or {}
     return {
         "version": version,
         "model": version.model,
         "signature": version.signature or {},
-        "report": version.report or {},
+        "report": report,
+        "badges": badges_of(version),
+        "manifest": manifest_parts(with_report_labels(version.manifest, report.get("facts", {}))),
+        "has_graph": can_draw(version) and policy.can(request.principal, "version.download", project),
         "steps": steps_of(version),
         "undecided": version.status in UNDECIDED,
+        "may_edit": policy.can(request.principal, "version.edit", project),
         "may_alias": policy.can(request.principal, "alias.set", project),
         "may_deploy": policy.can(request.principal, "endpoint.deploy", project),
         "may_predict": policy.can(request.principal, "endpoint.predict", project),
@@ -37,6 +47,11 @@ def _context(request: PageRequest, version: ModelVersion, **more: Any) -> dict[s
     }
 
 
+# The graph stands in a frame.
+framing = csp_update({"frame-src": [SELF]})
+
+
+@framing
 @page(GET="model.view")
 def version(request: PageRequest, name: str, number: int) -> HttpResponse:
     found = selectors.get_version(request.principal, name, number)
@@ -53,6 +68,7 @@ def validation(request: PageRequest, name: str, number: int) -> HttpResponse:
     return answer
 
 
+@framing
 @page(POST="alias.set")
 def set_alias(request: PageRequest, name: str, number: int) -> HttpResponse:
     found = selectors.get_version(request.principal, name, number)

@@ -13,15 +13,15 @@ from registry.access.principal import SYSTEM
 from registry.models import AuditEvent, ModelVersion, Project, RegisteredModel, VersionStatus
 from registry.services.aliases import set_alias
 from registry.services.catalog import create_model
-from registry.services.versions import upload_version
+from registry.services.versions import About, upload_version
 from registry.tasks import validate_version
 
 MODEL, ENDPOINT = "iris-species", "iris"
-# They name the fields and bars of the Try-it form and fill it with a flower.
-FORM_TAGS = {
-    "features": "sepal length,sepal width,petal length,petal width",
-    "classes": ",".join(SPECIES),
-    "example": "[5.9, 3.0, 5.1, 1.8]",
+# It names the fields and bars of the Try-it form and fills it with a flower; V1 and jobs answer with the names, too.
+MANIFEST = {
+    "labels": {"label": list(SPECIES), "probabilities": list(SPECIES)},
+    "inputs": {"X": {"features": ["sepal length", "sepal width", "petal length", "petal width"]}},
+    "example": {"X": [5.9, 3.0, 5.1, 1.8]},
 }
 ABOUT = """Tells three species of iris apart by four lengths in centimetres: sepal length, sepal width, petal length,
 petal width. Trained on Fisher's table of 1936 when this portal was first started; every fifth flower was held out, and
@@ -33,7 +33,7 @@ def ensure_demo(project: Project) -> None:
     if AuditEvent.objects.filter(action="endpoint.promoted", object_name=ENDPOINT).exists():
         return
     labels = ", ".join(f"{number} {name}" for number, name in enumerate(SPECIES))
-    model = RegisteredModel.objects.filter(name=MODEL).first()
+    model = RegisteredModel.objects.filter(name=MODEL, deleted_at=None).first()
     model = model or create_model(
         SYSTEM, project, MODEL, description=ABOUT.format(labels=labels), tags={"demo": "iris"}
     )
@@ -53,10 +53,12 @@ def _version(model: RegisteredModel, number: int, classifier: Classifier, descri
         SYSTEM,
         model,
         [to_onnx(classifier)],
-        file_name=f"iris-{number}.onnx",
-        description=description,
-        tags=FORM_TAGS,
-        metrics={"accuracy": round(classifier.accuracy, 4), "log_loss": round(classifier.log_loss, 4)},
+        About(
+            file_name=f"iris-{number}.onnx",
+            description=description,
+            manifest=MANIFEST,
+            metrics={"accuracy": round(classifier.accuracy, 4), "log_loss": round(classifier.log_loss, 4)},
+        ),
     )
     validate_version(version.pk)
     version.refresh_from_db()

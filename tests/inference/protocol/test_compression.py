@@ -21,7 +21,7 @@ def raw_deflate(body: bytes) -> bytes:
 def test_inflate__any_body_in_any_encoding__comes_back(body: bytes) -> None:
     for encoding in ("gzip", "deflate"):
         assert inflate(deflate(body, encoding), encoding, 300) == body
-    assert inflate(gzip.compress(body), "GZIP", 300) == body
+    assert inflate(gzip.compress(body, mtime=0), "GZIP", 300) == body
     assert inflate(zlib.compress(body), "deflate", 300) == body
     assert inflate(raw_deflate(body), "deflate", 300) == body
     assert inflate(body, "identity", 0) == inflate(body, "", 0) == body
@@ -36,7 +36,7 @@ def test_inflate__at_the_limit__accepted_and_one_beyond_refused(encoding: str, c
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"x", gzip.compress(b"a")[:-1], gzip.compress(b"a") + b"\0", zlib.compress(b"a")]
+    "body", [b"", b"x", gzip.compress(b"a", mtime=0)[:-1], gzip.compress(b"a", mtime=0) + b"\0", zlib.compress(b"a")]
 )
 def test_inflate__broken_gzip__refused(body: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -115,7 +115,7 @@ def test_choose__by_field__in_large_and_compressed_and_binary_bodies(serving: Fo
         expected = (variant_of(endpoint, key), "key")
         large = json.dumps({**V2_BODY, "id": "x" * 20_000, "parameters": {"customer": key}}).encode()
         assert way(send(token, endpoint, large)) == expected
-        assert way(send(token, endpoint, gzip.compress(large), content_encoding="gzip")) == expected
+        assert way(send(token, endpoint, gzip.compress(large, mtime=0), content_encoding="gzip")) == expected
         tensor = {"name": "x", "shape": [1, 4], "datatype": "FP32", "parameters": {"binary_data_size": 16}}
         head = json.dumps({"inputs": [tensor], "parameters": {"customer": key}}).encode()
         length = {"inference_header_content_length": str(len(head))}
