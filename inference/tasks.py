@@ -11,6 +11,8 @@ from inference.batch import finish, plan, work
 from inference.batch.reconcile import reconcile
 from inference.endpoints.warming import forget_old_requests
 from inference.experiments.deciding import look_at_all as look_at_experiments
+from inference.golden import running as golden
+from inference.golden.upkeep import ring_for_missed
 from inference.monitoring.rollup import roll_up
 from inference.outcomes import imports as outcome_imports
 from inference.outcomes.joining import forget_unjoined, join_waiting
@@ -103,6 +105,16 @@ def sweep_outcomes(**_: Any) -> None:
 @shared_task(time_limit=300)
 def run_replay(run_id: int, **_: Any) -> None:
     replays.run_queued(run_id)
+
+
+@shared_task(time_limit=120)
+def run_golden(version_id: int, occasion: str = golden.VALIDATION, **_: Any) -> None:
+    golden.run_golden(version_id, occasion)
+
+
+@shared_task(time_limit=60)
+def reconcile_golden(**_: Any) -> None:
+    ring_for_missed()
 
 
 @shared_task(time_limit=60)

@@ -142,6 +142,7 @@ class Split(EndpointView):
                 epoch=epoch_of(request),
                 assignment=wanted.get("assignment"),
                 rules=wanted.get("rules"),
+                force=wanted.get("force", False),
             )
         )
 
@@ -166,7 +167,14 @@ class Promote(EndpointView):
         endpoint, wanted = self.find(slug), self.checked(PromoteInput, request)
         version = selectors.version_of_endpoint(endpoint, wanted["version"])
         return self.switched(
-            switching.promote(self.principal, endpoint, version, reason=wanted["reason"], epoch=epoch_of(request))
+            switching.promote(
+                self.principal,
+                endpoint,
+                version,
+                reason=wanted["reason"],
+                epoch=epoch_of(request),
+                force=wanted.get("force", False),
+            )
         )
 
 

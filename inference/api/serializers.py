@@ -111,10 +111,14 @@ class SplitInput(ReasonInput):
     shares = ShareInput(many=True, allow_empty=False)
     assignment = serializers.JSONField(required=False)
     rules = serializers.JSONField(required=False)
+    force = serializers.BooleanField(required=False)
 
 
 class PromoteInput(ReasonInput):
+    """`force` overrides `signature_breaking`, `golden_mismatch` and `golden_not_run`; the record then says so."""
+
     version = serializers.IntegerField(min_value=1)
+    force = serializers.BooleanField(required=False)
 
 
 class RollbackInput(ReasonInput):

@@ -58,4 +58,6 @@ def why_not_ready(route: Route, version: VersionRef | None) -> str:
         return "unloaded"
     if version is None:
         return "nothing is promoted"
+    if version.tampered:
+        return "not what was registered"
     return "quarantined" if version.quarantined else ""

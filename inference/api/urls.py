@@ -6,6 +6,7 @@ from django.urls import path, re_path
 
 from inference.api import endpoints, v1, v2, v2_repository
 from inference.api.experiments_urls import urlpatterns as experiments_urls
+from inference.api.golden_urls import urlpatterns as golden_urls
 from inference.api.jobs_urls import urlpatterns as jobs_urls
 from inference.api.outcomes_urls import urlpatterns as outcomes_urls
 from inference.api.predict import Predict
@@ -21,6 +22,7 @@ management = [
     path("endpoints/<str:slug>/promote", endpoints.Promote.as_view(), name="api-promote"),
     path("endpoints/<str:slug>/rollback", endpoints.Rollback.as_view(), name="api-rollback"),
     *experiments_urls,
+    *golden_urls,
     *jobs_urls,
     *serving_urls,
     *outcomes_urls,

@@ -8,7 +8,7 @@ routing sequence, the endpoint, then what the callback locks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,7 +61,10 @@ class Switched:
 
 @dataclass(frozen=True)
 class How:
-    """What a split says beside its shares. `parent` is where rolling back goes; by default what was live before."""
+    """What a split says beside its shares. `parent` is where rolling back goes; by default what was live before.
+
+    `notes` go to the record of the move and nowhere else.
+    """
 
     salt: str = ""
     assignment: dict[str, Any] = field(default_factory=dict)
@@ -71,9 +74,11 @@ class How:
     shadow_version: ModelVersion | None = None
     mirror_bp: int = 0
     parent: TrafficSplit | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 PLAIN = How()
+NOTHING: Mapping[str, Any] = {}
 Before = Callable[[Endpoint], None]
 Inside = Callable[[Endpoint, TrafficSplit], None]
 
@@ -120,7 +125,7 @@ def commit(
             before(locked)
         check_free(wanted)
         split = _new_split(principal, locked, wanted, reason, how)
-        activate(principal, locked, split, kind, reason, sequence)
+        activate(principal, locked, split, kind, reason, sequence, how.notes)
         if inside is not None:
             inside(locked, split)
     return Moved(locked, sequence)
@@ -261,6 +266,7 @@ def activate(
     kind: SplitActivation.Kind,
     reason: str,
     sequence: int,
+    notes: Mapping[str, Any] = NOTHING,
 ) -> SplitActivation:
     """Moves the pointer of a locked endpoint, in the transaction that bumped to `sequence`, and writes the record."""
     before = live_split_json(endpoint)
@@ -276,7 +282,7 @@ def activate(
         actor_name=principal.name,
         at=timezone.now(),
     )
-    details = {"epoch": endpoint.epoch, "before": before, "after": live_split_json(endpoint)}
+    details = {"epoch": endpoint.epoch, "before": before, "after": live_split_json(endpoint), **notes}
     audit.record(principal, AUDITED_AS[kind], endpoint, project_id=endpoint.project_id, reason=reason, details=details)
     if kind in TOLD_AS:
         body = {"endpoint": endpoint.slug, "by": principal.name, "reason": reason, **details}

@@ -13,7 +13,8 @@ from inference.endpoints.switching import check_idle
 from inference.endpoints.warming import load_everywhere
 from inference.models import Endpoint
 from inference.routing.convergence import bump_sequence, wait_until_taken
-from portal.lib.errors import Conflict, InvalidInput
+from portal.lib.errors import Conflict, InvalidInput, NotFound
+from portal.lib.texts import check_reason
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import RegisteredModel
@@ -51,6 +52,7 @@ def create_endpoint(principal: Principal, model: RegisteredModel, slug: str, *, 
                 created_by_id=principal.user_id,
                 changed_sequence=bump_sequence(),
             )
+            _check_there(model)
             audit.record(principal, "endpoint.created", endpoint, project_id=endpoint.project_id)
     except IntegrityError:
         raise Conflict(
@@ -58,6 +60,12 @@ def create_endpoint(principal: Principal, model: RegisteredModel, slug: str, *, 
         ) from None
     wait_until_taken(endpoint.changed_sequence)
     return endpoint
+
+
+def _check_there(model: RegisteredModel) -> None:
+    """Under the sequence's lock, which whoever deletes a model holds too."""
+    if not RegisteredModel.objects.filter(pk=model.pk, deleted_at=None).exists():
+        raise NotFound(_("There is no model “%(name)s”.") % {"name": model.name})
 
 
 def _check_slug(slug: str) -> None:
@@ -133,6 +141,7 @@ def set_loaded(principal: Principal, endpoint: Endpoint, loaded: bool, *, reason
 def delete_endpoint(principal: Principal, endpoint: Endpoint, *, reason: str) -> None:
     """Takes the address away; its history and record stay, and the slug becomes free again."""
     policy.require_endpoint(principal, "endpoint.delete", endpoint.project_id, endpoint.slug)
+    check_reason(reason, required=False)
     with transaction.atomic():
         sequence = bump_sequence()
         locked = Endpoint.objects.select_for_update().get(pk=endpoint.pk)

@@ -6,10 +6,12 @@ While a rollout or an experiment runs, the traffic is its own: it has to be ende
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from inference.endpoints.contract import check_contract
 from inference.endpoints.moves import (
     How,
     Switched,
@@ -19,6 +21,7 @@ from inference.endpoints.moves import (
     check_ready,
     move,
     move_back,
+    wanted_of,
 )
 from inference.models import Endpoint, Experiment, Rollout, SplitActivation, TrafficSplit
 from inference.models.rollouts import ENDED
@@ -26,21 +29,30 @@ from inference.routing.assignment import check_assignment, check_rules
 from inference.routing.convergence import wait_until_taken
 from inference.routing.split import Share, check_shares
 from portal.lib.errors import Conflict, InvalidInput
+from portal.lib.texts import check_reason
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion
 
 __all__ = ["STABLE", "Switched", "WantedShare", "check_idle", "check_reason", "promote", "roll_back", "set_split"]
 STABLE = "stable"
-MAX_REASON = 2_000
 
 
 def promote(
-    principal: Principal, endpoint: Endpoint, version: ModelVersion, *, reason: str, epoch: int | None = None
+    principal: Principal,
+    endpoint: Endpoint,
+    version: ModelVersion,
+    *,
+    reason: str,
+    epoch: int | None = None,
+    force: bool = False,
 ) -> Switched:
-    """All traffic to one version at once."""
+    """All traffic to one version at once.
+
+    Without `force` it has to keep what callers know (`contract.py`): `signature_breaking`, `golden_mismatch`.
+    """
     wanted = [WantedShare(STABLE, version, 10_000)]
-    return _apply(principal, endpoint, wanted, SplitActivation.Kind.PROMOTE, reason, epoch, How())
+    return _apply(principal, endpoint, wanted, SplitActivation.Kind.PROMOTE, reason, epoch, How(), force)
 
 
 def set_split(
@@ -52,15 +64,17 @@ def set_split(
     epoch: int | None = None,
     assignment: Any = None,
     rules: Any = None,
+    force: bool = False,
 ) -> Switched:
     """Raises InvalidInput unless the weights are basis points of distinct variants that sum to 10 000.
 
-    `assignment` and `rules` say what a caller's key is, and who goes where whatever the weights (`docs/assignment.md`).
+    Without `force` the versions that are new here have to keep what callers know, as with `promote`. `assignment` and
+    `rules` say what a caller's key is, and who goes where whatever the weights (`docs/assignment.md`).
     """
     check_shares([Share(share.variant, share.weight_bp) for share in wanted])
     variants = tuple(share.variant for share in wanted)
     how = How(assignment=check_assignment(assignment or {}), rules=check_rules(rules or [], variants))
-    return _apply(principal, endpoint, wanted, SplitActivation.Kind.SPLIT, reason, epoch, how)
+    return _apply(principal, endpoint, wanted, SplitActivation.Kind.SPLIT, reason, epoch, how, force)
 
 
 def roll_back(
@@ -93,6 +107,7 @@ def _apply(
     reason: str,
     epoch: int | None,
     how: How,
+    force: bool,
 ) -> Switched:
     policy.require_endpoint(principal, "endpoint.deploy", endpoint.project_id, endpoint.slug)
     check_reason(reason)
@@ -102,7 +117,29 @@ def _apply(
     _check_versions(endpoint, wanted)
     if _is_live(endpoint, wanted, how):
         return Switched(endpoint, wait_until_taken(endpoint.changed_sequence), changed=False)
+    live = live_shares(endpoint)
+    entering = wanted if kind == SplitActivation.Kind.PROMOTE else new_to(live, wanted)
+    versions = list({share.version.pk: share.version for share in entering}.values())
+    notes = check_contract(largest(live), versions, "promotion", force=force)
+    how = replace(how, notes=notes)
     return move(principal, endpoint.pk, wanted, kind, reason, expected_epoch=expected, how=how, before=check_idle)
+
+
+def live_shares(endpoint: Endpoint) -> list[WantedShare]:
+    """What callers are answered by now."""
+    live = wanted_of(endpoint.live_split) if endpoint.live_split else []
+    return [share for share in live if share.weight_bp]
+
+
+def largest(shares: Sequence[WantedShare]) -> ModelVersion | None:
+    """The version that most callers know; of equals the first."""
+    return max(shares, key=lambda share: share.weight_bp).version if shares else None
+
+
+def new_to(live: Sequence[WantedShare], wanted: Sequence[WantedShare]) -> list[WantedShare]:
+    """Also those without weight: a rule may send callers to them."""
+    known = {share.version.pk for share in live}
+    return [share for share in wanted if share.version.pk not in known]
 
 
 def check_idle(endpoint: Endpoint) -> None:
@@ -120,15 +157,6 @@ def check_idle(endpoint: Endpoint) -> None:
             _("Experiment %(n)s needs this traffic as it is: conclude it first.") % {"n": experiment.pk},
             code="experiment_running",
             details={"experiment": experiment.pk},
-        )
-
-
-def check_reason(reason: str) -> None:
-    if not isinstance(reason, str) or not reason.strip() or len(reason) > MAX_REASON or "\x00" in reason:
-        raise InvalidInput(
-            _("Give a reason of 1 to %(n)s characters: it goes to the record.") % {"n": MAX_REASON},
-            code="reason_required",
-            details={"field": "reason"},
         )
 
 

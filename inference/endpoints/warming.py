@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from inference.models import WarmRequest
 from inference.routing.convergence import bump_sequence, wait_until_taken
-from portal.lib.errors import Unavailable
-from registry.models import ModelVersion
+from portal.lib.errors import Conflict, Unavailable
+from registry.models import ModelVersion, VersionStatus
 from registry.services.doorbell import ring
 
 KEEP_FOR = timedelta(minutes=10)
@@ -22,6 +22,7 @@ def load_everywhere(versions: Sequence[ModelVersion]) -> None:
     """Returns when all have loaded them. Raises Unavailable with the reason of the first process that could not."""
     with transaction.atomic():
         sequence = bump_sequence()
+        _check_there(versions)
         WarmRequest.objects.bulk_create(WarmRequest(version=version, sequence=sequence) for version in versions)
     state = wait_until_taken(sequence)
     failed = {str(version.pk): version.number for version in versions if str(version.pk) in state.failures}
@@ -42,6 +43,18 @@ def load_everywhere(versions: Sequence[ModelVersion]) -> None:
             retry_after=10,
         )
     _have_optimized(versions)
+
+
+def _check_there(versions: Sequence[ModelVersion]) -> None:
+    """Under the sequence's lock, which whoever takes a version away holds too; from here on it counts as in use."""
+    taken = ModelVersion.objects.filter(pk__in=[version.pk for version in versions]).exclude(status=VersionStatus.READY)
+    for version in taken[:1]:
+        raise Conflict(
+            _("Version %(number)s is %(status)s: only a ready version can take traffic.")
+            % {"number": version.number, "status": version.get_status_display().lower()},
+            code="version_not_ready",
+            details={"version": version.number, "status": version.status},
+        )
 
 
 def _have_optimized(versions: Sequence[ModelVersion]) -> None:

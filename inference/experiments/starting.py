@@ -15,16 +15,15 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.endpoints.contract import check_contract
 from inference.endpoints.moves import How, Switched, WantedShare, check_epoch, check_free, check_ready, move, wanted_of
 from inference.endpoints.switching import check_idle, check_reason
 from inference.experiments.plan import Plan, PlannedArm, check_plan
 from inference.models import Endpoint, Experiment, ExperimentArm, SplitActivation, TrafficSplit
-from inference.rollouts.compatible import check_compatible
 from inference.selectors.endpoints import version_of_endpoint
 from portal.lib.errors import Conflict, InvalidInput
 from registry.access import policy
 from registry.access.principal import Principal
-from registry.artifacts.signature import Signature
 from registry.models import ModelVersion
 from registry.services import audit
 
@@ -106,16 +105,9 @@ def _base(endpoint: Endpoint, control: ModelVersion) -> TrafficSplit:
 def _check_versions(wanted: list[WantedShare]) -> None:
     check_ready(wanted)
     check_free(wanted)
-    control = Signature.from_json(wanted[0].version.signature or {})
-    for share in wanted[1:]:
-        breaking = check_compatible(control, Signature.from_json(share.version.signature or {}))
-        if breaking:
-            raise Conflict(
-                _("Version %(n)s would break callers of the control: %(why)s.")
-                % {"n": share.version.number, "why": "; ".join(breaking)},
-                code="signature_incompatible",
-                details={"version": share.version.number, "breaking": breaking},
-            )
+    control, *others = (share.version for share in wanted)
+    # The winner is promoted in the end: what it would be refused for then, it is refused for now.
+    check_contract(control, others, "promotion", force=None)
 
 
 def _rules(base: TrafficSplit, wanted: list[WantedShare]) -> list[dict[str, Any]]:

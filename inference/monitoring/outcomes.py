@@ -7,7 +7,9 @@ from typing import Literal
 Outcome = Literal["ok", "caller", "model", "rejected"]
 
 # Answers with 503 that the version itself caused; all others with 503 mean that the portal did not let it run.
-MODEL_FAULTS = frozenset({"model_not_loadable", "device_failed", "model_restarting", "memory_exhausted"})
+MODEL_FAULTS = frozenset(
+    {"model_not_loadable", "artifact_tampered", "device_failed", "model_restarting", "memory_exhausted"}
+)
 # A deadline that ran out before the model's turn came says nothing about the model.
 WAITED_TOO_LONG = "deadline_in_queue"
 

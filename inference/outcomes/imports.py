@@ -17,12 +17,12 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.batch.submission import display_name
 from inference.models import Command, Endpoint
 from inference.outcomes.services import endpoint_for, keep
 from inference.outcomes.table import BLOCK_BYTES, Head, read_block, read_head
 from inference.outcomes.tally import Tally
 from portal.lib.errors import NotFound, PortalError
+from portal.lib.texts import display_name
 from registry.access.principal import Principal
 from registry.services import audit
 from registry.services.artifacts import job_store

@@ -39,7 +39,19 @@ def _version_label(version: ModelVersion) -> str:
     return " · ".join(word for word in words if word)
 
 
-class PromoteForm(ReasonForm):
+class ForcibleForm(ReasonForm):
+    """The box is shown only where something would be refused without it."""
+
+    force = forms.BooleanField(
+        label=gettext_lazy("Force it"),
+        help_text=gettext_lazy(
+            "Gives traffic to it although callers may break. What was overridden stands in the record."
+        ),
+        required=False,
+    )
+
+
+class PromoteForm(ForcibleForm):
     version = forms.TypedChoiceField(
         label=gettext_lazy("Version"), coerce=int, widget=forms.Select({"class": "select"})
     )
@@ -54,7 +66,7 @@ class RollBackForm(ReasonForm):
     revision = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
 
 
-class SplitForm(ReasonForm):
+class SplitForm(ForcibleForm):
     """A version and a weight in percent for each arm; an arm without weight takes no part."""
 
     field_order = ()

@@ -55,8 +55,8 @@ class RolloutForm(forms.Form):
     force = forms.BooleanField(
         label=gettext_lazy("Force it"),
         help_text=gettext_lazy(
-            "Starts a version that came back before, without what was seen then, or one that would break callers. "
-            "Stands in the record."
+            "Starts a version that came back before, without what was seen then, or one that would break callers or "
+            "fails a golden request. Stands in the record."
         ),
         required=False,
     )
@@ -72,6 +72,7 @@ class RolloutForm(forms.Form):
     def __init__(
         self, data: Mapping[str, Any] | None, *, versions: list[ModelVersion], initial: dict[str, Any]
     ) -> None:
+        self.versions = versions
         self.chosen = _chosen(data, initial)
         same = data is not None and data.get("stages_of") == self.chosen.name
         if data is not None and not same:
@@ -116,7 +117,7 @@ class RolloutForm(forms.Form):
 
     @property
     def boxes(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("shadow", "holdback", "tolerant", "expects_difference", "force")]
+        return [self[name] for name in ("shadow", "holdback", "tolerant", "expects_difference")]
 
     @property
     def is_opened(self) -> bool:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import arms_of
+from inference.pages.contract import contract_of, require_force
 from inference.pages.rollout_forms import RolloutForm
 from inference.pages.rollout_steps import Forecast, Pace, forecast, pace_at
 from inference.rollouts.machine import Stage
@@ -36,20 +37,30 @@ class Line(NamedTuple):
 def new(request: PageRequest, slug: str) -> HttpResponse:
     endpoint = get_endpoint(request.principal, slug)
     policy.require_endpoint(request.principal, "rollout.operate", endpoint.project_id, slug)
-    form, status = _form(request, endpoint), 200
+    form, status, code = _form(request, endpoint), 200, ""
     if request.method == "POST" and "forecast" not in request.POST:
         status = 400
         if form.is_valid():
             try:
                 rollout = create_rollout(request.principal, endpoint, form.plan)
             except PortalError as error:
-                status = blame(form, error)
+                status, code = blame(form, error), error.code
             else:
                 return go(request, "rollout", rollout.pk, said=_("The rollout has begun."))
     elif form.is_bound:
         form.is_valid()
         form.errors.clear()
-    return show(request, "inference/rollout_new.html", _context(endpoint, form), status)
+    return show(
+        request, "inference/rollout_new.html", {**_context(endpoint, form), **_contract(form, endpoint, code)}, status
+    )
+
+
+def _contract(form: RolloutForm, endpoint: Endpoint, code: str) -> dict[str, Any]:
+    chosen = str(form["candidate"].value() or "")
+    candidates = [version for version in form.versions if str(version.number) == chosen]
+    contract = contract_of(endpoint, candidates, code)
+    require_force(form, contract)
+    return contract
 
 
 def _form(request: PageRequest, endpoint: Endpoint) -> RolloutForm:

@@ -6,7 +6,7 @@ faster, the form comes back with the new state and nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -19,7 +19,8 @@ from inference.experiments import going_back
 from inference.models import Endpoint
 from inference.pages import selectors_pages
 from inference.pages.arms import Arm, arms_of
-from inference.pages.forms import PromoteForm, ReasonForm, RollBackForm, SplitForm
+from inference.pages.contract import contract_of, require_force
+from inference.pages.forms import ForcibleForm, PromoteForm, ReasonForm, RollBackForm, SplitForm
 from inference.rollouts import services as rollouts
 from inference.selectors.endpoints import get_endpoint
 from inference.selectors.rollouts import running_experiment, running_rollout
@@ -50,10 +51,12 @@ def promote(request: PageRequest, slug: str) -> HttpResponse:
 
     def act() -> Switched:
         version = selectors.get_version(request.principal, endpoint.model.name, form.cleaned_data["version"])
-        return switching.promote(request.principal, endpoint, version, **_said(form))
+        return switching.promote(request.principal, endpoint, version, **_said(form), force=form.cleaned_data["force"])
 
     after = [Arm("stable", chosen, 10_000)] if chosen else []
-    return _answer(request, "inference/promote.html", endpoint, form, act, {"after": after, "offered": offered})
+    entering = [version for version in offered if version.number == chosen]
+    more = {"after": after, "offered": offered}
+    return _answer(request, "inference/promote.html", endpoint, form, act, more, entering)
 
 
 def _wanted_version(request: PageRequest, offered: list[ModelVersion], endpoint: Endpoint) -> int | None:
@@ -86,9 +89,12 @@ def split(request: PageRequest, slug: str) -> HttpResponse:
     def act() -> Switched:
         by_number = {version.number: version for version in offered}
         wanted = [WantedShare(arm.key, by_number[arm.version], arm.weight_bp) for arm in form.arms]
-        return switching.set_split(request.principal, endpoint, wanted, **_said(form))
+        force = form.cleaned_data["force"]
+        return switching.set_split(request.principal, endpoint, wanted, **_said(form), force=force)
 
-    return _answer(request, "inference/split.html", endpoint, form, act, {"after": after, "offered": offered})
+    known = {arm.version for arm in live if arm.weight_bp}
+    entering = [version for version in offered if version.number in {arm.version for arm in after} - known]
+    return _answer(request, "inference/split.html", endpoint, form, act, {"after": after, "offered": offered}, entering)
 
 
 def _proposal(live: list[Arm], offered: list[ModelVersion], asked: int) -> dict[str, Any]:
@@ -155,9 +161,15 @@ def _said(form: ReasonForm) -> dict[str, Any]:
 
 
 def _answer(
-    request: PageRequest, template: str, endpoint: Endpoint, form: ReasonForm, act: Act, more: dict[str, Any]
+    request: PageRequest,
+    template: str,
+    endpoint: Endpoint,
+    form: ReasonForm,
+    act: Act,
+    more: dict[str, Any],
+    entering: Sequence[ModelVersion] = (),
 ) -> HttpResponse:
-    status = 200
+    status, code = 200, ""
     if request.method == "POST" and "preview" in request.POST:
         form.errors.clear()
     elif request.method == "POST" and form.is_valid():
@@ -167,13 +179,27 @@ def _answer(
             messages.warning(request, error.message)
             return go(request, "endpoint", endpoint.slug)
         except PortalError as error:
-            status = blame(form, error)
+            status, code = blame(form, error), error.code
             endpoint = get_endpoint(request.principal, endpoint.slug)
         else:
             return go(request, "endpoint", endpoint.slug, said=_outcome(switched))
     elif request.method == "POST":
         status = 400
-    return show(request, template, {"endpoint": endpoint, "form": form, **more, **_state(endpoint)}, status)
+    contract: dict[str, Any] = {}
+    if isinstance(form, ForcibleForm):
+        contract = {**contract_of(endpoint, entering, code), **_refused(endpoint, code)}
+        require_force(form, contract)
+    context = {"endpoint": endpoint, "form": form, **more, **_state(endpoint), **contract}
+    return show(request, template, context, status)
+
+
+def _refused(endpoint: Endpoint, code: str) -> dict[str, Any]:
+    """What any move by hand would be refused with now. Not after it was: by then the form says so itself."""
+    try:
+        switching.check_idle(endpoint)
+    except Conflict as error:
+        return {"refusal": error.message, "refused": not code}
+    return {"refused": False}
 
 
 def _state(endpoint: Endpoint) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.endpoints import switching
+from inference.endpoints.compatible import check_compatible
+from inference.endpoints.contract import notes_of, with_way_out
 from inference.endpoints.moves import Switched, check_free, check_ready, load_missing, lock, wanted_of
 from inference.endpoints.switching import WantedShare, check_idle, check_reason
 from inference.models import ENDED, Endpoint, Rollout, RolloutState, TrafficSplit
 from inference.rollouts.commands import abort, advance, pause, promote, resume
-from inference.rollouts.compatible import check_compatible
 from inference.rollouts.machine import ROLL_BACK_LN
 from inference.rollouts.plan import parse, write_stages
 from inference.rollouts.transitions import Transition, transit
@@ -25,7 +26,6 @@ from inference.selectors.rollouts import last_run, running_rollout
 from portal.lib.errors import Conflict, InvalidInput
 from registry.access import policy
 from registry.access.principal import Principal
-from registry.artifacts.signature import Signature
 from registry.models import ModelVersion
 from registry.services import audit
 from registry.services.doorbell import ring
@@ -50,8 +50,9 @@ def create_rollout(principal: Principal, endpoint: Endpoint, data: Mapping[str, 
     _check_alone(endpoint)
     base, stable = _base(endpoint)
     candidate = version_of_endpoint(endpoint, _number(data.get("candidate")))
-    _check_pair(endpoint, stable, candidate, force=data.get("force") is True)
-    earlier = _inherited(endpoint, stable, candidate, force=data.get("force") is True)
+    force = data.get("force") is True
+    forced = _check_pair(stable, candidate, force=force)
+    earlier = _inherited(endpoint, stable, candidate, forced if force else None)
     with transaction.atomic():
         _sequence, locked = lock(endpoint.pk, endpoint.epoch)
         _check_alone(locked)
@@ -60,7 +61,8 @@ def create_rollout(principal: Principal, endpoint: Endpoint, data: Mapping[str, 
             stable=stable,
             candidate=candidate,
             preset=wanted.preset.name,
-            options=wanted.options,
+            # What validation finds later may be overridden, too.
+            options={**wanted.options, "force": force},
             base_split=base,
             epoch=locked.epoch,
             inherits=earlier,
@@ -69,7 +71,7 @@ def create_rollout(principal: Principal, endpoint: Endpoint, data: Mapping[str, 
         )
         write_stages(rollout, wanted.stages)
         if data.get("draft") is not True:
-            _start(principal, rollout, reason)
+            _start(principal, rollout, reason, forced)
     return rollout
 
 
@@ -82,22 +84,20 @@ def start(principal: Principal, rollout: Rollout, *, reason: str) -> Rollout:
         raise Conflict(_("The rollout has begun already."), code="wrong_state", details={"state": rollout.state})
     check_idle(endpoint)
     base, stable = _base(endpoint)
-    _check_pair(endpoint, stable, rollout.candidate, force=False)
+    forced = _check_pair(stable, rollout.candidate, force=rollout.options.get("force") is True)
     with transaction.atomic():
         _sequence, locked = lock(endpoint.pk, endpoint.epoch)
         check_idle(locked)
         rollout.base_split, rollout.stable, rollout.epoch = base, stable, locked.epoch
         Rollout.objects.filter(pk=rollout.pk).update(base_split=base, stable=stable, epoch=locked.epoch)
-        _start(principal, rollout, reason)
+        _start(principal, rollout, reason, forced)
     return rollout
 
 
-def _start(principal: Principal, rollout: Rollout, reason: str) -> None:
-    transit(
-        principal,
-        rollout,
-        Transition("start", RolloutState.VALIDATING, reason, changes={"started_at": timezone.now()}),
-    )
+def _start(principal: Principal, rollout: Rollout, reason: str, forced: list[str]) -> None:
+    changes = {"started_at": timezone.now()}
+    step = Transition("start", RolloutState.VALIDATING, reason, changes=changes, notes=notes_of(forced, ()))
+    transit(principal, rollout, step)
     transaction.on_commit(lambda: ring("inference.tasks.validate_rollout", rollout.pk), robust=True)
 
 
@@ -125,7 +125,8 @@ def _base(endpoint: Endpoint) -> tuple[TrafficSplit, ModelVersion]:
     return endpoint.live_split, live[0].version
 
 
-def _check_pair(endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersion, *, force: bool) -> None:
+def _check_pair(stable: ModelVersion, candidate: ModelVersion, *, force: bool) -> list[str]:
+    """The codes of what `force` has overridden."""
     if candidate.pk == stable.pk:
         raise InvalidInput(
             _("Version %(n)s has all traffic already: choose another one.") % {"n": candidate.number},
@@ -135,18 +136,13 @@ def _check_pair(endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersio
     wanted = [WantedShare("canary", candidate, 1)]
     check_ready(wanted)
     check_free(wanted)
-    breaking = check_compatible(_signature(stable), _signature(candidate))
-    if breaking and not force:
-        raise Conflict(
-            _("Version %(n)s would break callers: %(why)s. Force it if they know.")
-            % {"n": candidate.number, "why": "; ".join(breaking)},
-            code="signature_incompatible",
-            details={"breaking": breaking},
-        )
-
-
-def _signature(version: ModelVersion) -> Signature:
-    return Signature.from_json(version.signature or {"inputs": [], "outputs": []})
+    try:
+        check_compatible(stable, candidate)
+    except Conflict as error:
+        if not force:
+            raise with_way_out(error) from None
+        return [error.code]
+    return []
 
 
 def _check_alone(endpoint: Endpoint) -> None:
@@ -160,10 +156,24 @@ def _check_alone(endpoint: Endpoint) -> None:
         )
 
 
-def _inherited(endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersion, *, force: bool) -> Rollout | None:
-    """The last rollout of this pair, from whose evidence a retry goes on: trying often enough proves nothing."""
-    if force:
+def _inherited(
+    endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersion, forced: list[str] | None
+) -> Rollout | None:
+    """The last rollout of this pair, from whose evidence a retry goes on: trying often enough proves nothing.
+
+    Who forces starts anew; what would have kept him from it is added to `forced`.
+    """
+    try:
+        last = _last_of_pair(endpoint, stable, candidate)
+    except Conflict as error:
+        if forced is None:
+            raise
+        forced.append(error.code)
         return None
+    return last if forced is None else None
+
+
+def _last_of_pair(endpoint: Endpoint, stable: ModelVersion, candidate: ModelVersion) -> Rollout | None:
     last = Rollout.objects.filter(endpoint=endpoint, stable=stable, candidate=candidate, state__in=ENDED).first()
     if last is None or last.state == RolloutState.FAILED_VALIDATION:
         return None

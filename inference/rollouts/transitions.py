@@ -33,7 +33,8 @@ TOLD = {
 
 @dataclass(frozen=True)
 class Transition:
-    """`stage` is the one to enter, or None to stay; `changes` are further fields of the rollout."""
+    """`stage` is the one to enter, or None to stay; `changes` are further fields of the rollout. `notes` go to the
+    audit record and nowhere else."""
 
     event: str
     to: str
@@ -42,6 +43,7 @@ class Transition:
     stage: int | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def transit(principal: Principal, rollout: Rollout, step: Transition, split: TrafficSplit | None = None) -> None:
@@ -99,7 +101,7 @@ def _record(principal: Principal, rollout: Rollout, step: Transition, now: Any) 
         evidence=step.evidence,
     )
     project_id = rollout.endpoint.project_id
-    details = {"from": rollout.state, "to": step.to, "sentence": step.sentence, "evidence": step.evidence}
+    details = {"from": rollout.state, "to": step.to, "sentence": step.sentence, "evidence": step.evidence, **step.notes}
     audit.record(
         principal, f"rollout.{step.event}", rollout, project_id=project_id, reason=step.reason, details=details
     )

@@ -183,7 +183,7 @@ def _rolling_out() -> Endpoint:
         (_nothing_live, "nothing_promoted"),
         (_divided, "split_not_whole"),
         (_not_ready, "version_not_ready"),
-        (_incompatible, "signature_incompatible"),
+        (_incompatible, "signature_breaking"),
         (_experimenting, "experiment_running"),
         (_rolling_out, "rollout_running"),
     ],

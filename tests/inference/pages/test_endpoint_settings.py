@@ -204,7 +204,9 @@ def test_pages__newest_version_quarantined__offer_it_nowhere(operator: Client) -
     kill(version_of(endpoint, 2))
     assert "Promote v2…" not in read(operator, "/endpoints/shop")
     page = read(operator, "/models/shop/versions/2")
-    assert "Promote to shop…" not in page
+    assert "promote?version=2" not in page
+    assert 'disabled aria-describedby="no-traffic"' in page
+    assert '<span id="no-traffic">Version 2 is quarantined, as it killed its process: release it first.</span>' in page
     assert 'id="try"' not in page
     for path in ("promote", "split"):
         page = read(operator, f"/endpoints/shop/{path}")

@@ -7,7 +7,7 @@ from django.test import Client
 
 from inference.models import Endpoint
 from registry.models import AuditEvent
-from tests.factories import make_endpoint, make_user, split
+from tests.factories import make_endpoint, make_rollout, make_user, split
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SPLIT = {
@@ -169,3 +169,12 @@ def test_delete__with_a_reason__takes_the_address_away() -> None:
     answer = owner.post("/endpoints/shop/delete", {"reason": "retired", "epoch": endpoint.epoch})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/endpoints")
     assert owner.get("/endpoints/shop").status_code == 404
+
+
+@pytest.mark.parametrize("act", ["promote", "split"])
+def test_form__a_rollout_moves_the_traffic__says_so_and_cannot_be_sent(operator: Client, act: str) -> None:
+    rollout = make_rollout(make_endpoint("shop"))
+    page = operator.get(f"/endpoints/shop/{act}").content.decode()
+    assert f"Rollout {rollout.pk} moves this traffic: roll it back or let it end first." in page
+    assert 'disabled aria-describedby="refused"' in page
+    assert 'name="reason"' not in page

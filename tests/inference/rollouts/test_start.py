@@ -98,8 +98,8 @@ def test_start__candidate_quarantined_rejected_or_of_another_shape__409(endpoint
     version.signature = {**factories.SIGNATURE, "inputs": [{"name": "other", "datatype": "FP32", "shape": [-1, 4]}]}
     version.save()
     refused = _refusal(endpoint)
-    assert refused.code == "signature_incompatible"
-    assert len(refused.details["breaking"]) == 2
+    assert refused.code == "signature_breaking"
+    assert [change["what"] for change in refused.details["changes"]] == ["removed", "added"]
     assert create_rollout(SYSTEM, endpoint, {**QUICK, "force": True}).state == "validating"
 
 
@@ -186,4 +186,4 @@ def test_wider_output__is_breaking_and_a_further_one_is_not(endpoint: Endpoint) 
     wider = [{"name": "y", "datatype": "FP32", "shape": [-1, -1]}]
     version.signature = {**factories.SIGNATURE, "outputs": wider}
     version.save()
-    assert _refusal(endpoint).code == "signature_incompatible"
+    assert _refusal(endpoint).code == "signature_breaking"
