@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from inference.models import Endpoint, ServingProcess, SplitActivation, TrafficSplit
 from portal.lib.errors import InvalidInput, NotFound
+from portal.lib.texts import is_storable
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion
@@ -23,7 +24,7 @@ def endpoints_for(principal: Principal) -> QuerySet[Endpoint]:
 
 
 def get_endpoint(principal: Principal, slug: str) -> Endpoint:
-    endpoint = endpoints_for(principal).filter(slug=slug).first()
+    endpoint = endpoints_for(principal).filter(slug=slug).first() if is_storable(slug) else None
     if endpoint is None:
         raise NotFound(_("There is no endpoint “%(slug)s”.") % {"slug": slug})
     return endpoint
@@ -43,7 +44,7 @@ def activations_of(endpoint: Endpoint) -> QuerySet[SplitActivation]:
 
 def version_of_endpoint(endpoint: Endpoint, number: int) -> ModelVersion:
     """Raises InvalidInput: here the number stands in a body, not in the URL."""
-    version = endpoint.model.versions.filter(number=number).first() if 0 < number < 2**31 else None
+    version = endpoint.model.versions.filter(number=number, deleted_at=None).first() if 0 < number < 2**31 else None
     if version is None:
         raise InvalidInput(
             _("Model “%(name)s” has no version %(number)s.") % {"name": endpoint.model.name, "number": number},

@@ -31,7 +31,8 @@ def quarantines_now() -> QuerySet[Quarantine]:
 
 def active_quarantines(principal: Principal) -> QuerySet[Quarantine]:
     """What is locked away now, newest first, as far as the caller may see the version."""
-    return with_deaths(quarantines_now().filter(policy.visible(principal, "version__model__project_id")))
+    there = quarantines_now().filter(version__deleted_at=None)
+    return with_deaths(there.filter(policy.visible(principal, "version__model__project_id")))
 
 
 def quarantine_of(version: ModelVersion) -> Quarantine | None:

@@ -87,7 +87,8 @@ def _session(row: dict[str, Any], versions: list[LoadedVersion]) -> LoadedSessio
 
 def _versions_by_digest(principal: Principal, digests: Iterable[str]) -> dict[str, list[LoadedVersion]]:
     visible = policy.visible(principal, "model__project_id")
-    rows = ModelVersion.objects.filter(visible, sha256__in=list(digests), status__in=LOADABLE).select_related("model")
+    there = ModelVersion.objects.filter(visible, sha256__in=list(digests), status__in=LOADABLE, deleted_at=None)
+    rows = there.select_related("model")
     versions = list(rows.order_by("model__name", "number"))
     places = live_places(principal, versions)
     found: dict[str, list[LoadedVersion]] = {}
