@@ -23,6 +23,7 @@ from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import AuditEvent, ModelVersion, RegisteredModel, VersionStatus
 from registry.pages.selectors_pages import models_list
+from registry.trust_selectors import refused_versions, why
 
 RECENT = timedelta(days=7)
 MOST_ITEMS = 8
@@ -59,7 +60,7 @@ class Step(NamedTuple):
 
 
 def needs_me(principal: Principal) -> list[Item]:
-    found = (_quarantined, _rejected, _rollouts, _idle_or_behind, _failed_jobs)
+    found = (_tampered, _quarantined, _rejected, _rollouts, _idle_or_behind, _failed_jobs)
     items = chain.from_iterable(ask(principal) for ask in found)
     return sorted(items, key=lambda item: (TONES.index(item.tone), -item.at.timestamp()))[:MOST_ITEMS]
 
@@ -73,11 +74,19 @@ def _quarantined(principal: Principal) -> Iterator[Item]:
             yield Item("bad", "shield-alert", str(row.version), sentence, row.created_at, url, _("See what happened"))
 
 
+def _tampered(principal: Principal) -> Iterator[Item]:
+    """Versions that no process loads any more, for those who can put them right."""
+    for version, event in refused_versions(principal)[:MOST_ITEMS]:
+        if policy.can(principal, "version.upload", version.model.project_id):
+            url = reverse("version", args=[version.model.name, version.number])
+            yield Item("bad", "shield-alert", str(version), why(event), event.at, url, _("See what happened"))
+
+
 def _rejected(principal: Principal) -> Iterator[Item]:
     """Rejected uploads of one's own that no later version has mended."""
     since = timezone.now() - RECENT
     versions = ModelVersion.objects.filter(policy.visible(principal, "model__project_id"), created_at__gt=since)
-    rejected = versions.filter(status=VersionStatus.REJECTED, created_by_id=principal.user_id)
+    rejected = versions.filter(status=VersionStatus.REJECTED, created_by_id=principal.user_id, deleted_at=None)
     for version in rejected.select_related("model").order_by("-created_at")[:MOST_ITEMS]:
         if version.number == version.model.last_number:
             url = reverse("version", args=[version.model.name, version.number])
@@ -144,6 +153,10 @@ def _failed_jobs(principal: Principal) -> Iterator[Item]:
 
 def newest_models(principal: Principal) -> list[RegisteredModel]:
     return list(models_list(principal, "", "-updated_at")[:MOST_ROWS])
+
+
+def my_versions(principal: Principal) -> list[ModelVersion]:
+    return selectors.recent_versions(principal, MOST_ROWS)
 
 
 def newest_endpoints(principal: Principal) -> list[Endpoint]:

@@ -9,10 +9,11 @@ from django.views.decorators.http import require_POST
 
 from portal import palette
 from portal.context import THEME_COOKIE, THEMES
-from portal.home import first_steps, lately, needs_me, newest_endpoints, newest_models
+from portal.home import first_steps, lately, my_versions, needs_me, newest_endpoints, newest_models
 from registry.pages.access import PageRequest, page
 from registry.pages.answers import SeeOther
 from registry.pages.selectors_pages import asked
+from registry.pages.versions import UNDECIDED
 
 ONE_YEAR = 365 * 24 * 3600
 
@@ -20,7 +21,7 @@ ONE_YEAR = 365 * 24 * 3600
 @page(GET="model.view")
 def home(request: PageRequest) -> HttpResponse:
     principal = request.principal
-    steps = first_steps(principal)
+    steps, mine = first_steps(principal), my_versions(principal)
     context = {
         "items": needs_me(principal),
         "steps": steps,
@@ -28,6 +29,8 @@ def home(request: PageRequest) -> HttpResponse:
         "models": newest_models(principal),
         "endpoints": newest_endpoints(principal),
         "lately": lately(principal),
+        "mine": mine,
+        "undecided": any(version.status in UNDECIDED for version in mine),
     }
     return render(request, "portal/home.html", context)
 

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal.lib.errors import NotFound
+from portal.lib.texts import is_storable
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ApiToken, AuditEvent, ModelAlias, ModelVersion, Project, RegisteredModel
@@ -22,25 +23,29 @@ def projects_for(principal: Principal) -> QuerySet[Project]:
 
 
 def get_project(principal: Principal, slug: str | None) -> Project:
-    project = projects_for(principal).filter(slug=slug or DEFAULT_PROJECT).first()
+    slug = slug or DEFAULT_PROJECT
+    project = projects_for(principal).filter(slug=slug).first() if is_storable(slug) else None
     if project is None:
-        raise _missing(_("There is no project “%(slug)s”, or you are no member.") % {"slug": slug or DEFAULT_PROJECT})
+        raise _missing(_("There is no project “%(slug)s”, or you are no member.") % {"slug": slug})
     return project
 
 
 def models_for(principal: Principal) -> QuerySet[RegisteredModel]:
-    return RegisteredModel.objects.filter(policy.visible(principal)).select_related("project", "created_by")
+    return RegisteredModel.objects.filter(policy.visible(principal), deleted_at=None).select_related(
+        "project", "created_by"
+    )
 
 
 def get_model(principal: Principal, name: str) -> RegisteredModel:
-    model = models_for(principal).filter(name=name).first()
+    model = models_for(principal).filter(name=name).first() if is_storable(name) else None
     if model is None:
         raise _missing(_("There is no model “%(name)s”.") % {"name": name})
     return model
 
 
 def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
-    return ModelVersion.objects.filter(model=model).select_related("model", "created_by").prefetch_related("aliases")
+    alive = ModelVersion.objects.filter(model=model, deleted_at=None)
+    return alive.select_related("model", "created_by").prefetch_related("aliases")
 
 
 def get_version(principal: Principal, name: str, number: int) -> ModelVersion:
@@ -51,9 +56,17 @@ def get_version(principal: Principal, name: str, number: int) -> ModelVersion:
     return version
 
 
+def recent_versions(principal: Principal, most: int) -> list[ModelVersion]:
+    """What one has uploaded oneself, newest first, whatever became of it; without the parts that are long."""
+    mine = ModelVersion.objects.filter(policy.visible(principal, "model__project_id"), deleted_at=None)
+    mine = mine.filter(created_by_id=principal.user_id or 0, model__deleted_at=None).select_related("model")
+    return list(mine.defer("steps", "seal", "signature", "manifest", "lineage", "files").order_by("-pk")[:most])
+
+
 def get_alias(principal: Principal, name: str, alias: str) -> ModelAlias:
     model = get_model(principal, name)
-    found = ModelAlias.objects.filter(model=model, name=alias).select_related("model", "version").first()
+    rows = ModelAlias.objects.filter(model=model, name=alias).select_related("model", "version")
+    found = rows.first() if is_storable(alias) else None
     if found is None:
         raise _missing(_("Model “%(name)s” has no alias “%(alias)s”.") % {"name": name, "alias": alias})
     return found

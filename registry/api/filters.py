@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import django_filters
+from django.db.models import QuerySet
 
 from registry.models import AuditEvent, ModelVersion, RegisteredModel, VersionStatus
+from registry.search.models import search_models
 
 
 class ModelFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains")
+    search = django_filters.CharFilter(method="filter_search", help_text="Words and terms: see docs/models.md.")
     project = django_filters.CharFilter(field_name="project__slug")
     order = django_filters.OrderingFilter(fields=["name", "created_at", "updated_at"])
 
     class Meta:
         model = RegisteredModel
         fields: list[str] = []
+
+    def filter_search(self, models: QuerySet[RegisteredModel], _name: str, text: str) -> QuerySet[RegisteredModel]:
+        return search_models(models, text)
 
 
 class VersionFilter(django_filters.FilterSet):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.generics import ListAPIView
@@ -13,9 +13,10 @@ from rest_framework.response import Response
 
 from registry import selectors
 from registry.api.base import ManagementView
+from registry.api.deletion import DeletionReason, reason_of
 from registry.api.filters import ModelFilter
 from registry.api.serializers import AliasInput, AliasSerializer, ModelChange, ModelInput, ModelSerializer
-from registry.models import RegisteredModel
+from registry.models import ModelVersion, RegisteredModel
 from registry.services import aliases, catalog, deletion
 
 
@@ -26,7 +27,9 @@ class ModelList(ManagementView, ListAPIView[RegisteredModel]):
     queryset = RegisteredModel.objects.none()
 
     def get_queryset(self) -> QuerySet[RegisteredModel]:
-        return selectors.models_for(self.principal).prefetch_related("aliases__version")
+        alive = ModelVersion.objects.filter(model=OuterRef("pk"), deleted_at=None).order_by("-number")
+        models = selectors.models_for(self.principal).annotate(newest=Subquery(alive.values("number")[:1]))
+        return models.prefetch_related("aliases__version")
 
     @extend_schema(request=ModelInput, responses={201: ModelSerializer})
     def post(self, request: Request) -> Response:
@@ -49,9 +52,10 @@ class ModelDetail(ManagementView):
         changed = catalog.edit_model(self.principal, model, self.checked(ModelChange, request))
         return Response(ModelSerializer(changed).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(request=DeletionReason, responses={204: None})
     def delete(self, request: Request, name: str) -> Response:
-        deletion.delete_model(self.principal, selectors.get_model(self.principal, name))
+        model = selectors.get_model(self.principal, name)
+        deletion.delete_model(self.principal, model, reason=reason_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

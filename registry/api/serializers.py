@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Max
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -13,7 +14,7 @@ from registry.models import ApiToken, AuditEvent, ModelAlias, ModelVersion, Regi
 class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
     project = serializers.CharField(source="project.slug", read_only=True)
     created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
-    latest_version = serializers.IntegerField(source="last_number", read_only=True)
+    latest_version = serializers.SerializerMethodField()
     aliases = serializers.SerializerMethodField()
 
     class Meta:
@@ -29,6 +30,13 @@ class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
             "created_at",
             "updated_at",
         ]
+
+    def get_latest_version(self, model: RegisteredModel) -> int:
+        """The number of the newest version that is there, whatever its status; 0 where there is none."""
+        alive = model.versions.filter(deleted_at=None)
+        # A list brings it along.
+        found = model.newest if hasattr(model, "newest") else alive.aggregate(newest=Max("number"))["newest"]
+        return found or 0
 
     def get_aliases(self, model: RegisteredModel) -> dict[str, int]:
         return {alias.name: alias.version.number for alias in model.aliases.all()}
@@ -52,6 +60,10 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     aliases = serializers.SerializerMethodField()
     signature = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
+    files = serializers.SerializerMethodField()
+    manifest = serializers.SerializerMethodField()
+    lineage = serializers.SerializerMethodField()
+    seal = serializers.SerializerMethodField()
 
     class Meta:
         model = ModelVersion
@@ -62,7 +74,11 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "sha256",
             "size",
             "file_name",
+            "files",
             "signature",
+            "manifest",
+            "lineage",
+            "seal",
             "report",
             "steps",
             "description",
@@ -72,6 +88,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "created_by",
             "created_at",
             "validated_at",
+            "archived_at",
         ]
 
     def get_aliases(self, version: ModelVersion) -> list[str]:
@@ -85,14 +102,34 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_report(self, version: ModelVersion) -> dict[str, Any]:
         return version.report
 
+    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    def get_files(self, version: ModelVersion) -> list[dict[str, Any]]:
+        """At most 201: a model and its data files (`registry/artifacts/bundle.py`)."""
+        return version.files
+
+    @extend_schema_field(serializers.DictField())
+    def get_manifest(self, version: ModelVersion) -> dict[str, Any]:
+        return version.manifest
+
+    @extend_schema_field(serializers.DictField())
+    def get_lineage(self, version: ModelVersion) -> dict[str, Any]:
+        return version.lineage
+
+    @extend_schema_field(serializers.DictField())
+    def get_seal(self, version: ModelVersion) -> dict[str, Any]:
+        return version.seal
+
 
 class VersionUpload(serializers.Serializer[Any]):
-    """`tags` and `metrics` are JSON objects as text, because a multipart form has no other way."""
+    """What holds an object is JSON as text, because a multipart form has no other way."""
 
     file = serializers.FileField(allow_empty_file=True)
     description = serializers.CharField(required=False, allow_blank=True)
     tags = serializers.JSONField(required=False, binary=True)
     metrics = serializers.JSONField(required=False, binary=True)
+    manifest = serializers.JSONField(required=False, binary=True)
+    lineage = serializers.JSONField(required=False, binary=True)
+    signature = serializers.JSONField(required=False, binary=True)
 
 
 class VersionChange(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.api.base import ManagementView
+from registry.api.deletion import reason_of
 from registry.api.webhook_serializers import (
     DeliverySerializer,
     NewWebhookSerializer,
@@ -56,8 +57,7 @@ class WebhookDetail(ManagementView):
     @extend_schema(request=WebhookReason, responses={204: None})
     def delete(self, request: Request, webhook_id: int) -> Response:
         webhook = selectors.get_webhook(self.principal, webhook_id)
-        reason = request.data.get("reason", "") if isinstance(request.data, dict) else ""
-        webhooks.delete_webhook(self.principal, webhook, reason=str(reason))
+        webhooks.delete_webhook(self.principal, webhook, reason=reason_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

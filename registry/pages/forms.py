@@ -19,34 +19,6 @@ def choose(form: forms.Form, name: str, choices: Any) -> None:
     field.choices = choices
 
 
-class UploadForm(forms.Form):
-    model = forms.CharField(
-        label=_("Model"),
-        max_length=128,
-        help_text=_("An existing model gets its next version; a new name makes a new model."),
-        widget=forms.TextInput(
-            {**INPUT, "list": "model-names", "data-name-from-file": "", "placeholder": "fraud-score"}
-        ),
-    )
-    file = forms.FileField(label=_("ONNX file"), allow_empty_file=True)
-    description = forms.CharField(
-        label=_("What is new in this version"),
-        required=False,
-        max_length=20_000,
-        widget=forms.Textarea({"class": "textarea", "rows": 2}),
-    )
-
-
-class DescriptionForm(forms.Form):
-    description = forms.CharField(
-        label=_("Description"),
-        required=False,
-        max_length=20_000,
-        help_text=_("What it predicts, from which data, and whom to ask. Plain text."),
-        widget=forms.Textarea({"class": "textarea", "rows": 8}),
-    )
-
-
 class AliasForm(forms.Form):
     alias = forms.CharField(
         label=_("Alias"),

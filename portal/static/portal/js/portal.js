@@ -108,6 +108,17 @@
     }
   });
 
+  /* A menu whose entry opens a dialog closes; when the dialog does, the focus is back at the menu. */
+  document.addEventListener("click", (event) => {
+    const menu = event.target.closest(".menu-list a[hx-get]")?.closest("details");
+    if (!menu) return;
+    menu.querySelector("summary").focus();
+    menu.open = false;
+  });
+
+  /* On a narrow screen the tab in use may lie beyond the edge. */
+  document.querySelector(".tab-bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   /* A form that is sent twice by a double click would only be refused; say so by disabling it. */
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.matches("[hx-post], [data-theme-form], [method=get]")) return;
