@@ -233,6 +233,12 @@ def twin_outputs() -> bytes:
     return model([helper.make_node("Relu", ["x"], ["y"])], [value("x")], [value("y"), value("y")]).SerializeToString()
 
 
+def many_inputs() -> bytes:
+    names = [f"x{number}" for number in range(1_001)]
+    node = helper.make_node("Sum", names, ["y"])
+    return model([node], [value(name) for name in names], [value("y")]).SerializeToString()
+
+
 def bidi_name() -> bytes:
     return model([helper.make_node("Relu", ["x"], ["y\u202e"])], [value("x")], [value("y\u202e")]).SerializeToString()
 
@@ -252,3 +258,95 @@ def refuses_all(limit: int = 1_000_000) -> bytes:
     parts = [constant("offset", limit, np.int64), constant("table", np.ones((2, 2)))]
     inputs, outputs = [value("index", ("N",), TensorProto.INT64)], [value("y", ("N", 2))]
     return model(nodes, inputs, outputs, parts).SerializeToString()
+
+
+def zipmap_of_doubles() -> bytes:
+    """A list of dictionaries that ZipMap does not give."""
+    built = ModelProto.FromString(zipmap())
+    mapping = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.DOUBLE, []))
+    built.graph.output[0].type.CopyFrom(helper.make_sequence_type_proto(mapping))
+    return built.SerializeToString()
+
+
+def external_sparse_indices() -> bytes:
+    built = _reads()
+    sparse = built.graph.sparse_initializer.add(dims=[16])
+    sparse.values.CopyFrom(constant("c", [1], np.uint8))
+    sparse.indices.CopyFrom(external_tensor("indices"))
+    return built.SerializeToString()
+
+
+def past_opset() -> bytes:
+    return _relu(opset=6).SerializeToString()
+
+
+def negative_opset() -> bytes:
+    return _relu(opset=-1).SerializeToString()
+
+
+def ir_zero() -> bytes:
+    """ONNX Runtime takes it."""
+    return _relu(ir_version=0).SerializeToString()
+
+
+def ir_negative() -> bytes:
+    return _relu(ir_version=-1).SerializeToString()
+
+
+def no_opset() -> bytes:
+    built = _relu()
+    built.ClearField("opset_import")
+    return built.SerializeToString()
+
+
+def twin_opsets() -> bytes:
+    """The standard domain has two names."""
+    built = _relu()
+    built.opset_import.add(domain="ai.onnx", version=19)
+    return built.SerializeToString()
+
+
+def no_graph() -> bytes:
+    built = _relu()
+    built.ClearField("graph")
+    return built.SerializeToString()
+
+
+def twin_weights() -> bytes:
+    return _reads_twice().SerializeToString()
+
+
+def _reads_twice() -> ModelProto:
+    node = helper.make_node("Add", ["x", "c"], ["y"])
+    return model([node], [value("x")], [value("y")], [constant("c", 1.0), constant("c", 2.0)])
+
+
+def circle() -> bytes:
+    nodes = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    return model(nodes, [value("x")], [value("b")]).SerializeToString()
+
+
+def short_weights() -> bytes:
+    return _adds(TensorProto(name="c", data_type=TensorProto.FLOAT, dims=[4], raw_data=bytes(3)))
+
+
+def negative_weights() -> bytes:
+    return _adds(TensorProto(name="c", data_type=TensorProto.FLOAT, dims=[-4], raw_data=bytes(16)))
+
+
+def _adds(weights: TensorProto) -> bytes:
+    node = helper.make_node("Add", ["x", "c"], ["y"])
+    return model([node], [value("x")], [value("y")], [weights]).SerializeToString()
+
+
+def unknown_locale() -> bytes:
+    """Texts in small letters, by the rules of a language that nobody has installed."""
+    node = helper.make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER", locale="xx_YY")
+    text = (TensorProto.STRING,)
+    return model([node], [value("x", ("N",), *text)], [value("y", ("N",), *text)]).SerializeToString()
+
+
+def sequence_output() -> bytes:
+    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
+    node = helper.make_node("SequenceConstruct", ["x"], ["y"])
+    return model([node], [value("x")], [helper.make_value_info("y", kind)]).SerializeToString()
