@@ -6,6 +6,10 @@ import os
 
 import pytest
 
+from tests.clearing import quick_clearing
+
+__all__ = ["quick_clearing"]
+
 
 def pytest_configure() -> None:
     if "DATABASE_URL" not in os.environ:

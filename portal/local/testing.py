@@ -21,6 +21,9 @@ _FOREIGN = (
     "PORTAL_SECRET_KEY",
     "PORTAL_SECRET_KEY_FILE",
 )
+# Half of the time the whole suite waits for portals that start and for what happens in them, so two at once pay. More
+# would only get into each other's way on two cores. What shares a portal stays together (`tests/parallel.py`).
+_PARALLEL = ("-n", "2")
 
 
 def main(argv: list[str]) -> int:
@@ -39,8 +42,14 @@ def main(argv: list[str]) -> int:
 
 
 def _pytest(arguments: list[str]) -> int:
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
+    parallel = _PARALLEL if _is_whole_suite(arguments) else ()
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *parallel, *arguments], cwd=ROOT)
     # A Ctrl-C reaches pytest by itself: it ends with a summary, and only then the stores stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     return process.wait()
+
+
+def _is_whole_suite(arguments: list[str]) -> bool:
+    """Only switches, and none that chooses or that has its own idea of processes."""
+    return all(argument in ("-q", "-v", "-vv", "-ra", "-s") for argument in arguments)

@@ -42,20 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     with running(tmp_path_factory.mktemp("browser") / "data", "--host", "127.0.0.1") as started:
         started.manage("shell", "-v", "0", "-c", PEOPLE)
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(site: Portal) -> Client:
     """What prepares and checks beside the browser."""
     return site.client(site.create_token("admin", *ALL_SCOPES))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         pytest.skip("no chromium here: apt-get install chromium")

@@ -27,29 +27,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("flow")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     with running(tmp_path_factory.mktemp("flows") / "data") as started:
         started.manage("shell", "-v", "0", "-c", PEOPLE)
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(portal: Portal) -> Client:
     return portal.client(portal.create_token("admin", *ALL_SCOPES))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def alice(portal: Portal) -> Client:
     return portal.client(portal.create_token("alice", *ALL_SCOPES))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bob(portal: Portal) -> Client:
     return portal.client(portal.create_token("bob", *ALL_SCOPES))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def charlie(portal: Portal) -> Client:
     return portal.client(portal.create_token("charlie", *ALL_SCOPES))
 
