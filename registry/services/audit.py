@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ from django.utils import timezone
 
 from registry.access.principal import Principal
 from registry.models import AuditEvent, AuditHead
+
+# From here on every float is a whole number, and is written without its point.
+_HUGE = 1e16
 
 
 class Auditable(Protocol):
@@ -74,7 +77,7 @@ def record(
         object_id=str(obj.pk),
         object_name=str(obj)[:300],
         reason=reason,
-        details=details or {},
+        details=_storable(details or {}),
         request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
     )
     event.mac = mac_of(event, head.mac)
@@ -82,6 +85,18 @@ def record(
     head.n_events, head.last_event_id, head.mac = head.n_events + 1, event.pk, event.mac
     head.save()
     return event
+
+
+def _storable(value: Any) -> Any:
+    """As PostgreSQL gives it back: of numbers with a point it makes integers where they are huge, and drops the sign of
+    a zero, by which the chain would look broken. Such become text."""
+    if isinstance(value, Mapping):
+        return {str(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(item) for item in value]
+    if isinstance(value, float) and not (0 < abs(value) < _HUGE or repr(value) == "0.0"):
+        return repr(value)
+    return value
 
 
 @dataclass(frozen=True)

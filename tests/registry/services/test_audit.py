@@ -119,3 +119,17 @@ def test_record__act_rolled_back__no_event(events: list[int]) -> None:
         act()
     assert AuditEvent.objects.filter(action="test.act").count() == N_EVENTS
     assert audit.verify_chain().first_broken is None
+
+
+@pytest.mark.parametrize("value", [1e16, 1e300, -1e300, -0.0, 0.0, 5e-324, 0.1, 2.0, float("inf"), 10**30, [(-0.0,)]])
+def test_record__any_number_in_the_details__chain_holds(value: object) -> None:
+    with transaction.atomic():
+        audit.record(SYSTEM, "test.act", factories.make_project(), details={"deep": {"value": value}})
+    assert audit.verify_chain().first_broken is None
+
+
+def test_record__usual_numbers__stay_numbers() -> None:
+    with transaction.atomic():
+        event = audit.record(SYSTEM, "test.act", factories.make_project(), details={"a": 0.25, "b": 3, "c": 0.0})
+    event.refresh_from_db()
+    assert event.details == {"a": 0.25, "b": 3, "c": 0.0}
