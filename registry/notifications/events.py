@@ -18,6 +18,9 @@ EVENTS: dict[str, object] = {
     "experiment.decided": _("An experiment has its answer"),
     "endpoint.promoted": _("A version was promoted by hand"),
     "endpoint.rolled_back": _("An endpoint went back to what it served before"),
+    "version.ready": _("A version passed its validation"),
+    "version.rejected": _("A version was rejected"),
+    "version.tampered": _("A version is not loaded, as it is no longer what was registered"),
     "version.quarantined": _("A version was locked away because it killed its process"),
 }
 # Only ever sent to the one webhook whose page asked for it.

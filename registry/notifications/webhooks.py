@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.lib.errors import Conflict, InvalidInput, NotFound
+from portal.lib.texts import check_reason
 from registry.access.principal import Principal
 from registry.models import Project, Webhook
 from registry.notifications import addresses
@@ -54,11 +55,10 @@ def change_webhook(principal: Principal, webhook: Webhook, changes: dict[str, An
 def delete_webhook(principal: Principal, webhook: Webhook, *, reason: str) -> None:
     """Removes it with its log of deliveries; the audit record keeps that it was there."""
     permit(principal, "webhook.manage", webhook.project_id)
-    if not reason.strip():
-        raise InvalidInput(_("Say why, in a few words."), code="reason_required", details={"field": "reason"})
+    check_reason(reason)
     with transaction.atomic():
         locked = _locked(webhook)
-        audit.record(principal, "webhook.deleted", locked, project_id=locked.project_id, reason=reason.strip()[:2000])
+        audit.record(principal, "webhook.deleted", locked, project_id=locked.project_id, reason=reason.strip())
         locked.delete()
 
 
