@@ -24,6 +24,8 @@ from portal.lib.errors import (
     TooManyRequests,
     UnsupportedMedia,
 )
+from registry.mlflow.words import PATHS as MLFLOW_PATHS
+from registry.mlflow.words import mlflow_error
 
 log = structlog.get_logger(__name__)
 
@@ -120,8 +122,18 @@ def error_headers(error: PortalError) -> dict[str, str]:
 def json_error(request: HttpRequest, error: PortalError) -> JsonResponse:
     """The error in the shape that its path promises."""
     request_id = getattr(request, "request_id", "")
+    if request.path.startswith(MLFLOW_PATHS):
+        return _mlflow_error(request, error)
     if request.path.startswith(("/v1/", "/v2")):
         body: dict[str, Any] = {"error": str(error), "code": error.code, "request_id": request_id}
     else:
         body = error_json(error, request_id)
     return JsonResponse(body, status=error.status, headers=error_headers(error))
+
+
+def _mlflow_error(request: HttpRequest, error: PortalError) -> JsonResponse:
+    """Its client asks in another way, or goes on without, where it is told that a route does not exist."""
+    is_route = getattr(request, "resolver_match", None) is not None
+    code = error.code if is_route or error.status != NotFound.status else "no_such_route"
+    body, status = mlflow_error(error.status, code, str(error))
+    return JsonResponse(body, status=status, headers=error_headers(error))

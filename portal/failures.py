@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from portal.api import json_error
 from portal.lib.errors import InvalidInput, NotAllowed, NotFound, PortalError, Unavailable
 
-API_PATHS = ("/api/", "/v2", "/v1/")
+API_PATHS = ("/api/", "/ajax-api/", "/v2", "/v1/")
 
 
 def _answer(request: HttpRequest, error: PortalError) -> HttpResponse:

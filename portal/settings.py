@@ -148,6 +148,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- keys of the stores -----------------------------------------------------------------------------------------------
+PORTAL_SIGNING_KEY = env.str("PORTAL_SIGNING_KEY", default="")
+PORTAL_SIGNING_KEY_IS_GIVEN = bool(PORTAL_SIGNING_KEY)
+PORTAL_SIGNING_KEY = PORTAL_SIGNING_KEY or read_or_create(DATA_DIR / "signing_key", 32)
+PORTAL_TRUSTED_SIGNING_KEYS = env.list("PORTAL_TRUSTED_SIGNING_KEYS", default=[])
+# There since the day on which no version was without a seal; who can write to the database cannot take it away.
+PORTAL_REQUIRE_SEALS = env.bool("PORTAL_REQUIRE_SEALS", default=(DATA_DIR / "seals_required").exists())
+PORTAL_ENCRYPTION_KEY = env.str("PORTAL_ENCRYPTION_KEY", default="")
+
 # --- limits -----------------------------------------------------------------------------------------------------------
 PORTAL_MAX_UPLOAD_BYTES = env.int("PORTAL_MAX_UPLOAD_BYTES", default=5 * 1024**3)
 PORTAL_MAX_BODY_BYTES = env.int("PORTAL_MAX_BODY_BYTES", default=64 * 1024**2)
@@ -167,6 +176,10 @@ PORTAL_QUARANTINE_DEATHS = env.int("PORTAL_QUARANTINE_DEATHS", default=2)
 PORTAL_QUARANTINE_SECONDS = env.int("PORTAL_QUARANTINE_SECONDS", default=600)
 PORTAL_RECYCLE_BYTES = env.int("PORTAL_RECYCLE_BYTES", default=2 * 1024**3)
 PORTAL_SERVES = env.str("PORTAL_SERVES", default="all")
+PORTAL_ROLL_BACK_HOURS = env.float("PORTAL_ROLL_BACK_HOURS", default=24.0)
+# The registry asks these before it takes a version away; it imports nobody who stands above it.
+PORTAL_VERSION_USERS = ["inference.selectors.version_users.users_of"]
+PORTAL_VERSION_LAST_USED = ["inference.selectors.version_users.last_used"]
 
 # --- text, time, files ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -210,6 +223,7 @@ SPECTACULAR_SETTINGS = {
         "RolloutStateEnum": "inference.models.rollouts.RolloutState",
         "ExperimentStateEnum": "inference.models.experiments.Experiment.State",
         "DeliveryStateEnum": "registry.models.notifications.DeliveryState",
+        "UploadStateEnum": "registry.models.uploads.UploadState",
     },
 }
 
@@ -238,6 +252,7 @@ CELERY = {
     # A worker takes from all three in turn, so a long job delays a validation by one chunk at most.
     "task_queues": [Queue("default"), Queue("validation"), Queue("batch")],
     "task_routes": {
+        "registry.tasks.unpack_version": {"queue": "validation"},
         "registry.tasks.validate_version": {"queue": "validation"},
         "inference.tasks.plan_job": {"queue": "batch"},
         "inference.tasks.run_chunk": {"queue": "batch"},

@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/v1/", include("registry.api.urls")),
     path("api/v1/", include(inference_api.management)),
     path("", include(inference_api.protocol)),
+    path("", include("registry.mlflow.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("", include("portal.page_urls")),

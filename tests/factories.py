@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
+import os
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +21,8 @@ from inference.models import (
     Disagreement,
     Endpoint,
     Experiment,
+    GoldenRequest,
+    GoldenRun,
     JobStatus,
     PredictionRecord,
     ReplayRun,
@@ -27,7 +31,9 @@ from inference.models import (
 from inference.outcomes.imports import PATH as IMPORTS
 from inference.rollouts.services import create_rollout
 from inference.rollouts.validation import validate
+from inference.selectors.golden import digest_of, golden_of
 from registry.access.principal import AUDITOR_GROUP, SYSTEM, Principal, principal_of_user
+from registry.artifacts.seals import fingerprint
 from registry.models import (
     ApiToken,
     Delivery,
@@ -36,6 +42,10 @@ from registry.models import (
     Notification,
     Project,
     RegisteredModel,
+    SigningKey,
+    Upload,
+    UploadPart,
+    UploadState,
     User,
     VersionStatus,
 )
@@ -78,6 +88,13 @@ def token_for(user: User, *scopes: str, endpoints: tuple[str, ...] = ()) -> tupl
     return create_token(SYSTEM, owner=user, name="test", scopes=wanted, endpoints=list(endpoints))
 
 
+def make_signing_key(user: User) -> SigningKey:
+    """Its private half is nobody's."""
+    public = os.urandom(32)
+    text = base64.b64encode(public).decode()
+    return SigningKey.objects.create(user=user, name="laptop", public_key=text, fingerprint=fingerprint(public))
+
+
 def make_model(name: str = "", project: Project | None = None) -> RegisteredModel:
     return RegisteredModel.objects.create(project=project or make_project(), name=name or f"model-{next(_numbers)}")
 
@@ -105,6 +122,22 @@ def make_version(
             "facts": {"run_seconds": 1e-5},
         },
     )
+
+
+def make_upload(owner: User | None, data: bytes = b"{}", project: Project | None = None) -> Upload:
+    """A complete one of a single part, with its bytes in the store."""
+    blob = artifact_store().receive([data], limit=len(data))
+    upload = Upload.objects.create(
+        project=project or make_project(),
+        created_by=owner,
+        file_name="model.onnx",
+        size=blob.size,
+        part_size=1 << 16,
+        digest=blob.sha256,
+        state=UploadState.COMPLETE,
+    )
+    UploadPart.objects.create(upload=upload, number=1, sha256=blob.sha256, size=blob.size)
+    return upload
 
 
 def make_endpoint(
@@ -173,6 +206,24 @@ def make_record(endpoint: Endpoint, **facts: Any) -> PredictionRecord:
     version = version_of(endpoint, 1)
     usual = {"request_id": "r-1", "variant": "stable", "at": timezone.now()}
     return PredictionRecord.objects.create(endpoint=endpoint, version=version, **{**usual, **facts})
+
+
+def make_golden(model: RegisteredModel, added: float = 10.0, **facts: Any) -> GoldenRequest:
+    """One that a version passes which answers x + `added`."""
+    shape = {"shape": [1, 4], "datatype": "FP32"}
+    usual = {
+        "name": f"golden {next(_numbers)}",
+        "request": {"inputs": [{"name": "x", **shape, "data": [1, 2, 3, 4]}]},
+        "expected": [{"name": "y", **shape, "data": [value + added for value in (1, 2, 3, 4)]}],
+    }
+    return GoldenRequest.objects.create(model=model, **{**usual, **facts})
+
+
+def make_golden_run(version: ModelVersion, n_failed: int = 0) -> GoldenRun:
+    """Of the requests as they are now."""
+    requests = list(golden_of(version.model))
+    facts = {"set_digest": digest_of(requests), "n_requests": len(requests), "n_failed": n_failed}
+    return GoldenRun.objects.create(version=version, occasion="asked", **facts)
 
 
 def make_disagreement(rollout: Rollout) -> Disagreement:

@@ -155,11 +155,13 @@ def gather(n_rows: int = 10) -> bytes:
     return model([node], inputs, outputs, [table]).SerializeToString()
 
 
-def division() -> bytes:
-    """quotient = a / b, INT64 [N]: the smallest number by -1 kills a process with SIGFPE."""
+def division(name: str = "tiny") -> bytes:
+    """quotient = a / b, INT64 [N]: the smallest number by -1 kills a process with SIGFPE. Other bytes by each name."""
     node = helper.make_node("Div", ["a", "b"], ["quotient"])
     a, b, quotient = (value(name, ("N",), TensorProto.INT64) for name in ("a", "b", "quotient"))
-    return model([node], [a, b], [quotient]).SerializeToString()
+    made = model([node], [a, b], [quotient])
+    made.graph.name = name
+    return made.SerializeToString()
 
 
 def shapeless_output(element: int = TensorProto.FLOAT) -> bytes:
@@ -235,3 +237,26 @@ def refuses_from(limit: int = 10, value_added: float = 1.0) -> bytes:
         constant("c", value_added),
     ]
     return model(nodes, [value("x")], [value("y")], parts).SerializeToString()
+
+
+def zipmap_classifier(labels: Sequence[int] | Sequence[str] = ("setosa", "versicolor", "virginica")) -> bytes:
+    """What skl2onnx makes of a classifier by default: `label`, and `probabilities` as a list of dictionaries."""
+    text = isinstance(labels[0], str)
+    kind, key = (TensorProto.STRING, "strings") if text else (TensorProto.INT64, "int64s")
+    names = helper.make_tensor("names", kind, [len(labels)], [n.encode() if text else n for n in labels])
+    nodes = [
+        helper.make_node("Gemm", ["X", "W"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["p"], axis=1),
+        helper.make_node("ArgMax", ["p"], ["index"], axis=1, keepdims=0),
+        helper.make_node("Gather", ["names", "index"], ["label"]),
+        helper.make_node(
+            "ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", **{f"classlabels_{key}": list(labels)}
+        ),
+    ]
+    mapping = helper.make_map_type_proto(kind, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    outputs = [
+        value("label", ("N",), kind),
+        helper.make_value_info("probabilities", helper.make_sequence_type_proto(mapping)),
+    ]
+    parts = [constant("W", np.eye(4, len(labels))), names]
+    return model(nodes, [value("X")], outputs, parts, domains=[("ai.onnx.ml", 3)]).SerializeToString()

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.batch.submission import display_name
 from inference.models import Endpoint, ReplayRun, TrafficShare
 from inference.selectors.endpoints import version_of_endpoint
 from portal.lib.errors import Conflict, InvalidInput
+from portal.lib.texts import display_name
 from registry.access import policy
 from registry.access.principal import Principal
 from registry.models import ModelVersion, VersionStatus
@@ -20,6 +20,7 @@ from registry.services import audit
 from registry.services.artifacts import job_store
 from registry.services.doorbell import ring
 from registry.services.receiving import take
+from registry.services.usage import hold_ready
 
 TASK = "inference.tasks.run_replay"
 USUAL_WANTED, MOST_WANTED = 200, 10_000
@@ -63,6 +64,7 @@ def start_replay(
 def _queue(principal: Principal, run: ReplayRun) -> ReplayRun:
     details = {"stable": run.stable.number, "candidate": run.candidate.number, "source": str(run.source)}
     with transaction.atomic():
+        hold_ready(run.candidate)
         run.save(force_insert=True)
         audit.record(principal, "replay.started", run, project_id=run.endpoint.project_id, details=details)
         transaction.on_commit(lambda: ring(TASK, run.pk, queue="batch"))

@@ -27,8 +27,17 @@ def main(arguments: list[str]) -> None:
     if settings.FILE_UPLOAD_TEMP_DIR:
         Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
     call_command("migrate", interactive=False, verbosity=1, stdout=sys.stderr)
+    _require_seals()
     collect_static()
     _bootstrap(no_demo="--no-demo" in arguments)
+
+
+def _require_seals() -> None:
+    """A new portal does so from its first start, an old one once its versions are sealed."""
+    from registry.services.resealing import require_from_now_on  # noqa: PLC0415  Models exist only once Django is set up.
+
+    if not require_from_now_on():
+        say("Some versions have no seal. To have them proven and sealed: python3 manage.py seal_versions")
 
 
 def collect_static() -> None:

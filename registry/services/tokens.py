@@ -50,7 +50,14 @@ def create_token(
             requests_per_second=requests_per_second,
             expires_at=timezone.now() + timedelta(days=days),
         )
-        audit.record(principal, "token.created", token, details={"scopes": token.scopes, "endpoints": token.endpoints})
+        details = {
+            "owner": owner.get_username(),
+            "scopes": token.scopes,
+            "endpoints": token.endpoints,
+            "expires_at": token.expires_at.isoformat(),
+            "requests_per_second": requests_per_second,
+        }
+        audit.record(principal, "token.created", token, details=details)
     return token, secret
 
 

@@ -120,5 +120,5 @@ def test_architecture_page__files_and_folders__exist() -> None:
 
 def test_benchmarks_page__scripts__are_there() -> None:
     named = re.findall(r"python3 (benchmarks/[a-z_]+\.py)", text("docs/benchmarks.md"))
-    assert len(named) == 12
+    assert len(named) == 16
     assert [name for name in named if not (ROOT / name).exists()] == []

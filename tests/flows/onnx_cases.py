@@ -39,7 +39,14 @@ class Kind(Enum):
 
 _UNSUPPORTED = {"unsupported_input_type", "unsupported_output_type"}
 REFUSALS: dict[Kind, set[str]] = {
-    Kind.CANNOT_LOAD: {"load_failed", "ir_too_new", "opset_too_new", "unknown_operator", *_UNSUPPORTED},
+    Kind.CANNOT_LOAD: {
+        "load_failed",
+        "locale_missing",
+        "ir_too_new",
+        "opset_too_new",
+        "unknown_operator",
+        *_UNSUPPORTED,
+    },
     Kind.NOT_V2: _UNSUPPORTED,
     Kind.NO_INPUTS: {"no_inputs"},
     Kind.OLD_OPSET: {"opset_too_old"},

@@ -50,7 +50,7 @@ def still_works(alice: Client, target: str) -> None:
 def zipped() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("model.onnx", PLUS)
+        archive.writestr("../model.onnx", PLUS)
     return buffer.getvalue()
 
 
@@ -82,7 +82,7 @@ def crashing() -> bytes:
 BAD_FILES = {
     "zero bytes": (b"", "empty"),
     "pickle": (pickle.dumps({"weights": [1.0]}, protocol=4), "pickle"),
-    "zip": (zipped(), "zip"),
+    "zip that climbs out": (zipped(), "../model.onnx"),
     "html": (b"<!doctype html><html><body>Not found</body></html>", "html"),
     "truncated": (PLUS[: len(PLUS) // 2], ""),
     "future opset": (from_the_future(), "opset"),

@@ -79,7 +79,8 @@ def test_readyz__before_the_routing_is_known__503(db: None, client: Client, serv
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "checks": {"database": True, "routing": True}})
 
 
-def test_deploy_check__with_https__clean(settings: Any) -> None:
+def test_deploy_check__with_https__clean(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # tests/parallel.py sets it
     settings.HTTPS = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_HSTS_SECONDS = 31_536_000
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True

@@ -14,18 +14,24 @@ from registry.access.principal import ANONYMOUS, SYSTEM, Principal
 HERE, ELSEWHERE = 1, 2
 VIEWER = {
     "model.view", "version.download", "endpoint.view", "endpoint.predict", "rollout.view", "experiment.view",
-    "outcome.report", "job.view", "job.download",
+    "outcome.report", "job.view", "job.download", "project.view",
 }  # fmt: skip
 SCIENTIST = VIEWER | {
     "model.create", "model.edit", "version.upload", "version.edit", "alias.set", "job.submit", "job.cancel",
+    "version.archive", "golden.edit", "golden.run",
 }  # fmt: skip
 OPERATOR = SCIENTIST | {
     "endpoint.create", "endpoint.edit", "endpoint.deploy", "version.release", "rollout.operate", "experiment.operate",
     "replay.run", "capture.view",
 }  # fmt: skip
-OWNER = OPERATOR | {"model.delete", "endpoint.delete", "audit.view", "webhook.view", "webhook.manage"}
+OWNER = OPERATOR | {
+    "model.delete", "version.delete", "endpoint.delete", "project.edit", "audit.view", "webhook.view", "webhook.manage",
+}  # fmt: skip
 PERMITTED = {"viewer": VIEWER, "data_scientist": SCIENTIST, "operator": OPERATOR, "owner": OWNER}
-OWN = {"token.view", "token.create", "token.revoke"}
+OWN = {
+    "token.view", "token.create", "token.revoke",
+    "signing_key.view", "signing_key.view_portal", "signing_key.add", "signing_key.revoke",
+}  # fmt: skip
 
 
 def member(role: str) -> Principal:
