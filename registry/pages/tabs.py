@@ -33,9 +33,11 @@ TABS = (
 
 def frame(request: PageRequest, model: RegisteredModel, tab: str) -> dict[str, Any]:
     """What `registry/_model_frame.html` shows around each tab."""
+    counts = selectors_pages.model_counts(model)
     return {
         "model": model,
-        "counts": selectors_pages.model_counts(model),
+        "counts": counts,
+        "n_versions": sum(counts.values()),
         "tab": tab,
         "tabs": [(each, reverse(each.name, args=[model.name])) for each in TABS],
         "may_edit": policy.can(request.principal, "model.edit", model.project_id),

@@ -54,6 +54,15 @@ def test_models__found_more_than_are_counted__says_more_than(
     assert "1–3 of 3" in words(scientist.get("/models").content.decode())
 
 
+def test_model__one_version_deleted__is_not_counted(scientist: Client) -> None:
+    model = make_model("alpha")
+    make_version(model, 1.0)
+    gone = make_version(model, 2.0)
+    RegisteredModel.objects.filter(pk=model.pk).update(last_number=2)
+    ModelVersion.objects.filter(pk=gone.pk).update(deleted_at="2026-01-01T00:00Z")
+    assert "1 version · 1 ready" in words(scientist.get("/models/alpha").content.decode())
+
+
 # --- card and forms -------------------------------------------------------------------------------------------------
 
 
